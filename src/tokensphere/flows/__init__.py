@@ -1,1 +1,9 @@
-"""(being written)"""
+"""Velocity fields. A new flow is one file and one line here."""
+
+from __future__ import annotations
+
+from .base import AbstractFlow, AttentionFlow, evaluate_field, project
+from .self_attention import SelfAttention
+from .unnormalized import UnnormalizedSelfAttention
+
+__all__ = ["AbstractFlow", "AttentionFlow", "SelfAttention", "UnnormalizedSelfAttention", "evaluate_field", "project"]

@@ -1,1 +1,33 @@
-"""(being written)"""
+"""Measurements on tokens: order, energy, clusters, transport, phases and distances to special states."""
+
+from __future__ import annotations
+
+from .clusters import Clusters, clusters, count_clusters
+from .energy import EnergyMonotone, energy, energy_monotone
+from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
+from .phases import Phases, phases
+from .records import Measurement
+from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
+from .transport import wasserstein, wasserstein_to_uniform
+
+__all__ = [
+    "Clusters",
+    "EnergyMonotone",
+    "GrowthFit",
+    "KClusterDistance",
+    "Measurement",
+    "Phases",
+    "Winner",
+    "clusters",
+    "count_clusters",
+    "energy",
+    "energy_monotone",
+    "fit_growth",
+    "k_cluster_distance",
+    "k_periodic_defect",
+    "order_parameters",
+    "phases",
+    "wasserstein",
+    "wasserstein_to_uniform",
+    "winning_degree",
+]

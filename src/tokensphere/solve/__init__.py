@@ -1,1 +1,28 @@
-"""(being written)"""
+"""Time: steppers that stay on the sphere, events, the loop, checkpoints."""
+
+from __future__ import annotations
+
+from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
+from .loop import Integrator, SolveError, State
+from .simulate import simulate
+from .tableaus import METHODS, Tableau, tableau
+
+__all__ = [
+    "METHODS",
+    "CheckpointError",
+    "Event",
+    "Fired",
+    "Integrator",
+    "Moment",
+    "SolveError",
+    "State",
+    "Tableau",
+    "all_within",
+    "energy_slope_below",
+    "linear_exit",
+    "load_checkpoint",
+    "save_checkpoint",
+    "simulate",
+    "tableau",
+]

@@ -1,1 +1,33 @@
-"""(being written)"""
+"""Tokens on the unit sphere S^(dim-1): geometry, samplers, files and harmonic moments.
+
+Everything here is plain NumPy and loads light; SciPy, ducc0 and safetensors are imported when first needed.
+"""
+
+from __future__ import annotations
+
+from .files import load_tokens
+from .geometry import angles, chordal, from_angles, geodesic, normalize, project
+from .harmonics import harmonic_power, moments
+from .perturbed import equispaced, perturbed_uniform, quiet
+from .random import cap, mixture, uniform, von_mises_fisher
+from .structured import equiangular
+
+__all__ = [
+    "angles",
+    "cap",
+    "chordal",
+    "equiangular",
+    "equispaced",
+    "from_angles",
+    "geodesic",
+    "harmonic_power",
+    "load_tokens",
+    "mixture",
+    "moments",
+    "normalize",
+    "perturbed_uniform",
+    "project",
+    "quiet",
+    "uniform",
+    "von_mises_fisher",
+]

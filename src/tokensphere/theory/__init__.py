@@ -1,1 +1,94 @@
-"""(being written)"""
+"""Predictions in closed form or from small equations: what to expect before anything is simulated."""
+
+from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
+from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
+from .diagnose import diagnose, near_uniform
+from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
+from .exit_law import ExitLaw, exit_law, tokens_needed
+from .growth import (
+    FLOWS,
+    RateOverflowError,
+    cluster_energy,
+    effective_neighbours,
+    growth_rates,
+    log_growth_rates,
+    log_normaliser,
+    partition,
+    self_term_factor,
+    self_term_slowdown,
+    uniform_energy,
+)
+from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
+from .predict import predict_emergence
+from .race import RaceResult, race
+from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
+from .rotations import rotation_rates
+from .timescales import (
+    critical_tilt,
+    dobrushin_constant,
+    grenier_order,
+    grenier_time,
+    layer_factors,
+    layers_to_exit,
+    leading_exit_time,
+    linear_room,
+    manifold_distance,
+    quasi_linear_amplitude,
+    white_noise_tokens,
+)
+
+__all__ = [
+    "DIAGNOSES",
+    "FLOWS",
+    "ClusterState",
+    "DegreeRate",
+    "DegreeSwitch",
+    "Diagnosis",
+    "Duration",
+    "EmergencePrediction",
+    "ExitLaw",
+    "Hypothesis",
+    "Prediction",
+    "RaceResult",
+    "RateOverflowError",
+    "RunnerUp",
+    "TimeScales",
+    "cluster_angles",
+    "cluster_energy",
+    "critical_noise",
+    "critical_tilt",
+    "degree_switches",
+    "diagnose",
+    "dobrushin_constant",
+    "dominant_degree",
+    "effective_neighbours",
+    "exit_law",
+    "grenier_order",
+    "grenier_time",
+    "growth_rates",
+    "k_cluster_state",
+    "layer_factors",
+    "layers_to_exit",
+    "leading_exit_time",
+    "linear_room",
+    "log_growth_rates",
+    "log_normaliser",
+    "manifold_distance",
+    "merger_time",
+    "near_uniform",
+    "nearest_switch",
+    "noisy_order_parameter",
+    "partition",
+    "predict_emergence",
+    "quasi_linear_amplitude",
+    "race",
+    "rotation_rates",
+    "runner_up",
+    "self_term_factor",
+    "self_term_slowdown",
+    "stationary_order_parameter",
+    "to_json",
+    "tokens_needed",
+    "uniform_energy",
+    "white_noise_tokens",
+]

@@ -1,0 +1,283 @@
+"""Emergence of clusters from uniformly distributed tokens: predict, measure, compare [2410.23228].
+
+    theory:  A_k(t) ≈ A_k(0) e^{λ_k t};  exit = min_k ln(δ/A_k(0))/λ_k;  clusters at (2πj − arg μ̂_k)/k
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tokensphere.flows import AttentionFlow, UnnormalizedSelfAttention
+from tokensphere.observe import (
+    Clusters,
+    EnergyMonotone,
+    GrowthFit,
+    Phases,
+    Winner,
+    clusters,
+    energy_monotone,
+    fit_growth,
+    k_cluster_distance,
+    phases,
+    winning_degree,
+)
+from tokensphere.sphere import angles, moments
+from tokensphere.theory import EmergencePrediction, growth_rates, predict_emergence, to_json
+
+from .verdicts import Outcome, Verdict, compare, not_applicable
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
+
+_FIT_TO = 0.05
+_VOID = {"NOT_NEAR_UNIFORM", "SELF_DOMINATED", "NO_LINEAR_PHASE"}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the experiment needs to know of a run.
+
+    `threshold` of the exit of the linear phase, `cluster_angle` and `cluster_mass` for counting clusters,
+    `layer_step` to translate time into depth, `degrees` of the order parameters.
+    """
+
+    flow: AttentionFlow
+    threshold: float
+    cluster_angle: float
+    cluster_mass: float
+    layer_step: float
+    degrees: np.ndarray
+
+    @property
+    def kind(self) -> str:
+        """The name of the flow in :mod:`tokensphere.theory`."""
+        if not isinstance(self.flow, UnnormalizedSelfAttention):
+            return "sa"
+        return "usa-shifted" if self.flow.shifted else "usa"
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why the theory of the uniform law does not speak about this flow, or `None`."""
+        for name in ("value", "query_key"):
+            matrix = getattr(self.flow, name)
+            if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):
+                return f"the predictions are for V = B = I, and {name} is given"
+        return "beta = 0 has no rate to scale by" if self.flow.beta == 0 else None
+
+
+def predict(setting: Setting, tokens: np.ndarray, weights: np.ndarray | None, order: np.ndarray) -> EmergencePrediction:
+    """The predictions for this flow and this very initial condition (`order`, its order parameters)."""
+    dim = tokens.shape[1]
+    arguments = None
+    if dim == 2:
+        spectrum = moments(angles(tokens), int(setting.degrees[-1]), weights)
+        arguments = {int(k): float(np.angle(spectrum[k])) for k in setting.degrees}
+    count = len(tokens) if weights is None else int(round(1.0 / float(weights @ weights)))
+    return predict_emergence(
+        setting.flow.beta,
+        dim,
+        max(count, 2),
+        flow=setting.kind,
+        threshold=setting.threshold,
+        step=setting.layer_step,
+        order_parameters=dict(zip(setting.degrees.tolist(), order.tolist(), strict=True)),
+        moment_argument=arguments,
+    )
+
+
+@dataclass(frozen=True)
+class EmergenceMeasurement:
+    """What was seen in a run.
+
+    **Fields:** `exit_time` of the linear phase (`None` if not reached); `winner`, the first degree at the
+    threshold; `fits`, the growth rate of every degree; `phases`; `final`, the clusters at the end, and `positions`,
+    their angles (dim 2); `cluster_distance`, W2 to the nearest k-cluster state, k the winner (dim 2); `energy`, its
+    monotonicity; `energy_span`, first and last value; `norm_error`, the largest | |x_i| − 1 |.
+    """
+
+    exit_time: float | None
+    winner: Winner
+    fits: dict[int, GrowthFit]
+    phases: Phases
+    final: Clusters
+    positions: tuple[float, ...] | None
+    cluster_distance: float | None
+    energy: EnergyMonotone | None
+    energy_span: tuple[float, float]
+    norm_error: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; the clusters without the label of every token."""
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        plain["final"] = {"masses": self.final.masses, "sizes": self.final.sizes, "angle": self.final.angle}
+        return to_json(plain)
+
+
+def _series(run: xarray.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Times, order parameters, energy and speed at the finest resolution that was kept."""
+    if "step_order" not in run:
+        return run.time.values, run.order.values, run.energy.values, run.speed.values
+    first = run.isel(time=0)
+    return (
+        np.concatenate([[float(first.time)], run.step_time.values]),
+        np.concatenate([first.order.values[None], run.step_order.values]),
+        np.concatenate([[float(first.energy)], run.step_energy.values]),
+        np.concatenate([[float(first.speed)], run.step_speed.values]),
+    )
+
+
+def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
+    """Read a finished run: growth rates, phases, clusters, energy, winner."""
+    times, order, energy, speed = _series(run)
+    fits = {
+        int(k): fit_growth(times, order[:, i], max(float(order[0, i]), 1e-300), _FIT_TO)
+        if 0 < order[0, i] < 0.5 * _FIT_TO
+        else GrowthFit(np.nan, np.nan, np.nan, np.nan, 0, np.nan, f"starts at {order[0, i]:.3g}, too near the threshold")
+        for i, k in enumerate(setting.degrees)
+    }
+    winner = winning_degree(times, order, setting.degrees, setting.threshold)
+    frame_speed = np.interp(run.time.values, times, speed)
+    found = phases(run.time.values, run.order.values, frame_speed, run.clusters.values)
+    last = run.isel(time=-1)
+    tokens, weights = last.tokens.values, run.weights.values
+    final = clusters(tokens, setting.cluster_angle, weights)
+    on_circle = tokens.shape[1] == 2
+    big = final.masses >= setting.cluster_mass
+    positions = tuple(np.sort(angles(final.positions[big]) % (2 * np.pi)).tolist()) if on_circle else None
+    distance = None
+    if on_circle and winner.degree is not None:
+        distance = k_cluster_distance(tokens, winner.degree, weights).distance
+    sign = setting.flow.gradient_sign
+    monotone = None if sign is None else energy_monotone(times, sign * energy)
+    norms = max(
+        float(np.abs(np.linalg.norm(run.tokens.isel(time=i).values, axis=1) - 1.0).max()) for i in (0, run.sizes["time"] - 1)
+    )
+    return EmergenceMeasurement(
+        exit_time=run.attrs["events"].get("linear_exit"),
+        winner=winner,
+        fits=fits,
+        phases=found,
+        final=final,
+        positions=positions,
+        cluster_distance=distance,
+        energy=monotone,
+        energy_span=(float(energy[0]), float(energy[-1])),
+        norm_error=norms,
+    )
+
+
+def judge(setting: Setting, prediction: EmergencePrediction | None, seen: EmergenceMeasurement, t_end: float) -> list[Verdict]:
+    """Every claim of the theory about this run, with a verdict. `prediction` is `None` if there is none."""
+    verdicts = []
+    if prediction is None:
+        reason = setting.obstacle or "no prediction"
+        verdicts.append(not_applicable("emergence from the uniform law", reason))
+    else:
+        void = [d for d in prediction.diagnoses if d.code in _VOID]
+        reason = f"{void[0].code}: {void[0].message}" if void else None
+        verdicts += _linear_phase(setting, prediction, seen, t_end, reason)
+        verdicts += _clustering(setting, prediction, seen, reason)
+    verdicts.append(_energy(setting, seen))
+    return verdicts
+
+
+def _linear_phase(
+    setting: Setting, prediction: EmergencePrediction, seen: EmergenceMeasurement, t_end: float, void: str | None
+) -> list[Verdict]:
+    names = (
+        "growth rate of the winner",
+        "exit of the linear phase, this start",
+        "winning degree, this start",
+        "exit of the linear phase, law",
+        "winning degree, law",
+    )
+    race, law = prediction.measured, prediction.law
+    assert race is not None
+    if void is None and race.winner is None:
+        void = "no degree grows"
+    if void is None and seen.exit_time is None:
+        void = f"the run ended at t = {t_end:g}, before the predicted exit at {race.exit_time:.4g}; raise solve.t_end"
+    if void is not None:
+        return [not_applicable(name, void) for name in names]
+    assert seen.exit_time is not None
+    assert seen.winner.degree is not None
+    rate_name, exit_name, winner_name, law_exit, law_winner = names
+    verdicts = []
+
+    winner = seen.winner.degree
+    fit = seen.fits[winner]
+    rate = float(growth_rates(setting.flow.beta, prediction.dim, [winner], setting.kind)[0])
+    if np.isfinite(fit.rate):
+        verdicts.append(compare(rate_name, rate, fit.rate, 0.05, unit="1/t", relative=True))
+    else:
+        verdicts.append(not_applicable(rate_name, fit.reason, predicted=rate, unit="1/t"))
+
+    top = prediction.times.rate
+    verdicts.append(compare(exit_name, race.exit_time, seen.exit_time, 0.11 / top, unit="t"))
+    same = winner == race.winner
+    arrivals = sorted(race.times)[:2]
+    margin = f"degree {race.winner} leads the race by {(arrivals[1] - arrivals[0]) * top:.2g}/lambda_max"
+    verdicts.append(_exact(winner_name, same, race.winner, winner, margin))
+
+    if law is None:
+        return [*verdicts, not_applicable(law_exit, "no law with noise"), not_applicable(law_winner, "no law with noise")]
+    low, high = law.quantile(0.005), law.quantile(0.995)
+    inside = low <= seen.exit_time <= high
+    sentence = f"{'inside' if inside else 'outside'} the central 99 % of the law, [{low:.4g}, {high:.4g}]"
+    verdicts.append(_exact(law_exit, inside, law.median, seen.exit_time, sentence, unit="t"))
+    chance = law.probability(winner)
+    odds = ", ".join(f"{k}: {law.probability(k):.3f}" for k in law.degrees if law.probability(k) > 0.005)
+    sentence = f"the law gives degree {winner} a probability of {chance:.3f}"
+    verdicts.append(_exact(law_winner, chance >= 0.005, odds, winner, sentence))
+    return verdicts
+
+
+def _clustering(
+    setting: Setting, prediction: EmergencePrediction, seen: EmergenceMeasurement, void: str | None
+) -> list[Verdict]:
+    number, place = "number of clusters", "cluster angles"
+    if prediction.dim != 2:
+        reason = f"in dim {prediction.dim} the dominant degree does not say how many clusters form"
+        return [not_applicable(number, reason), not_applicable(place, reason)]
+    if void is None and seen.phases.clusters_formed is None:
+        void = "the clusters have not formed by the end of the run"
+    if void is not None:
+        return [not_applicable(number, void), not_applicable(place, void)]
+    assert seen.positions is not None
+    assert prediction.cluster_angles is not None
+    found, wanted = len(seen.positions), prediction.winner
+    sentence = f"clusters of mass >= {setting.cluster_mass:g}, tokens joined within {setting.cluster_angle:g} rad"
+    verdicts = [_exact(number, found == wanted, wanted, found, sentence, source="2410.23228")]
+    if found != wanted:
+        return [*verdicts, not_applicable(place, f"{found} clusters formed, not {wanted}")]
+    predicted = np.asarray(prediction.cluster_angles)
+    gaps = np.angle(np.exp(1j * (np.asarray(seen.positions)[:, None] - predicted[None, :])))
+    worst = float(np.abs(gaps).min(axis=1).max())
+    agrees = worst <= 0.2
+    outcome: Outcome = "agrees" if agrees else "disagrees"
+    sentence = f"the farthest cluster is {worst:.2g} rad from its predicted angle, {'within' if agrees else 'beyond'} 0.2"
+    shown = [round(float(a), 4) for a in np.sort(predicted % (2 * np.pi))]
+    measured = [round(a, 4) for a in seen.positions]
+    return [*verdicts, Verdict(place, outcome, shown, measured, 0.2, "rad", sentence, "2410.23228")]
+
+
+def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
+    name = "energy is monotone"
+    if seen.energy is None:
+        return not_applicable(name, "this flow is no gradient flow (V is not B or -B, or B is not symmetric)")
+    word = "increasing" if setting.flow.gradient_sign == 1 else "decreasing"
+    span = f"from {seen.energy_span[0]:.6g} to {seen.energy_span[1]:.6g}"
+    sentence = f"largest step against it is {seen.energy.largest_decrease:.1e} of the span, {span}"
+    return _exact(name, seen.energy.monotone, word, word if seen.energy.monotone else "not monotone", sentence)
+
+
+def _exact(
+    name: str, agrees: bool, predicted: Any, measured: Any, sentence: str, *, unit: str = "", source: str = "derived"
+) -> Verdict:
+    return Verdict(name, "agrees" if agrees else "disagrees", predicted, measured, None, unit, sentence, source)

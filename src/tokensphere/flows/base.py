@@ -1,0 +1,257 @@
+"""The contract of a flow: a velocity field dx_i/dt on the unit sphere.
+
+A flow is a frozen record of numbers and matrices. What the two families share lives here: the projection, the
+queries Bᵀx, the choice of an attention backend and the energy with its identities.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import Any, Self
+
+import equinox as eqx
+import numpy as np
+
+from tokensphere.attention import AbstractAttention, Attended, choose
+from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
+from tokensphere.jaxsetup import is_traced, jnp, rowwise_dot
+
+__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_field", "project"]
+
+
+def project(tokens: Any, vectors: Any) -> Any:
+    """P_x v = v − ⟨x, v⟩x, row by row (NumPy or JAX arrays)."""
+    return vectors - rowwise_dot(tokens, vectors) * tokens
+
+
+class AbstractFlow(eqx.Module):
+    """A velocity field on the sphere, with its energy where there is one."""
+
+    @property
+    def clock(self) -> str:
+        """What time means for this flow: `"real"` or `"shifted"`."""
+        return "real"
+
+    @property
+    def on_host(self) -> bool:
+        """Whether the resolved flow works on NumPy arrays, so that time steps need not be compiled."""
+        return False
+
+    @abc.abstractmethod
+    def field(self, tokens: Any, weights: Any, t: Any) -> Any:
+        """The velocity without any check of the input: what time steppers call, compiled or on the host."""
+
+    @abc.abstractmethod
+    def velocity(self, tokens: Any, radii: Any = None, weights: Any = None, t: Any = 0.0) -> np.ndarray:
+        """Tangent vectors dx_i/dt (n, dim) for unit `tokens` (n, dim), masses `weights` (n,) and time `t`."""
+
+    @abc.abstractmethod
+    def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """The energy of the measure Σ w_i δ_{x_i}."""
+
+    @abc.abstractmethod
+    def resolve(self, n: int, dim: int) -> Self:
+        """The same flow with every choice that depends on the size of the problem made."""
+
+
+def _matrix(value: Any, name: str) -> Any:
+    """A multiplier as given by the user: `None` or a float for a multiple of I, or a square matrix."""
+    if value is None or is_traced(value):
+        return value
+    array = np.asarray(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} has an entry that is not finite")
+    if array.ndim == 0:
+        return float(array)
+    if array.ndim != 2 or array.shape[0] != array.shape[1]:
+        raise InputError(f"{name} must be a number or a square matrix, got shape {array.shape}")
+    return jnp.asarray(array)
+
+
+class AttentionFlow(AbstractFlow):
+    """dx_i/dt = P_{x_i} of an attention output with logits β x_iᵀB x_j and values V x_j.
+
+    **Fields:** `beta` ≥ 0; `value` V and `query_key` B = QᵀK, each `None` (identity), a number (multiple of the
+    identity) or a (dim, dim) matrix; `attention`, a backend, or `None` to let :func:`tokensphere.attention.choose`
+    pick one by the number of tokens.
+
+    **Raises:** `InputError` if beta is negative or not finite, or a matrix is not square, finite or of the tokens'
+    dimension.
+    """
+
+    beta: float
+    value: Any = None
+    query_key: Any = None
+    attention: AbstractAttention | None = None
+
+    def __init__(
+        self,
+        beta: float,
+        value: Any = None,
+        query_key: Any = None,
+        attention: AbstractAttention | None = None,
+    ) -> None:
+        self.beta = beta if is_traced(beta) else check_beta(beta)
+        self.value = _matrix(value, "value")
+        self.query_key = _matrix(query_key, "query_key")
+        self.attention = attention
+
+    # -- what a subclass says ---------------------------------------------------------------------------------
+
+    @abc.abstractmethod
+    def strength(self, log_z: Any) -> Any:
+        """The factor, (m, 1) or a number, that turns the mean of the values into the attention output."""
+
+    @property
+    def log_scale(self) -> Any:
+        """Logarithm of the constant that multiplies the kernel (0, or −β for a shifted kernel)."""
+        return 0.0
+
+    # -- what all share ---------------------------------------------------------------------------------------
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether B is a multiple of the identity."""
+        return self.query_key is None or np.ndim(self.query_key) == 0
+
+    def resolve(self, n: int, dim: int) -> Self:
+        self._check_dim(dim)
+        if self.attention is not None:
+            return self
+        scale = 1.0 if self.query_key is None else self.query_key
+        beta = abs(self.beta * scale) if self.isotropic and not is_traced(self.beta, scale) else 1.0
+        chosen = choose(n, dim, beta=beta, isotropic=self.isotropic).attention
+        return dataclasses.replace(self, attention=chosen)
+
+    def _check_dim(self, dim: int) -> None:
+        for name in ("value", "query_key"):
+            matrix = getattr(self, name)
+            if np.ndim(matrix) == 2 and matrix.shape != (dim, dim):
+                raise InputError(f"{name} has shape {matrix.shape}, but the tokens have dim {dim}")
+
+    @property
+    def on_host(self) -> bool:
+        return self.attention is not None and self.attention.on_host and self.isotropic and np.ndim(self.value) == 0
+
+    def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
+        only_tangent = np.ndim(self.value) == 0 and self.isotropic
+        log_z, mean = _attend(self, tokens, weights, only_tangent)
+        return project(tokens, _multiply(self.value, mean) * type(self).strength(self, log_z))
+
+    def velocity(self, tokens: Any, radii: Any = None, weights: Any = None, t: Any = 0.0) -> np.ndarray:
+        """Tangent vectors dx_i/dt.
+
+        **Arguments:** `tokens` (n, dim) unit rows; `weights` (n,) masses summing to 1, `None` for 1/n each;
+        `radii` and `t` are unused here (the flow is autonomous on the sphere).
+
+        **Returns:** (n, dim), float64.
+
+        **Raises:** `InputError` naming the first token that is not finite or not of unit length, or a bad mass.
+        """
+        if is_traced(tokens, weights, self.beta):
+            return self.field(tokens, weights, t)
+        tokens = check_tokens(tokens)
+        weights = None if weights is None else check_weights(weights, len(tokens))
+        return np.asarray(evaluate_field(self.resolve(*tokens.shape), tokens, weights, t))
+
+    # -- energy -----------------------------------------------------------------------------------------------
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether B is symmetric, which the energy needs."""
+        return self.isotropic or bool(np.allclose(self.query_key, self.query_key.T, rtol=0, atol=1e-14))
+
+    @property
+    def gradient_sign(self) -> int | None:
+        """+1 if the flow ascends its energy (B symmetric, V = B), −1 if it descends (V = −B), else `None`."""
+        if not self.symmetric:
+            return None
+        value = 1.0 if self.value is None else self.value
+        query_key = 1.0 if self.query_key is None else self.query_key
+        if np.ndim(value) == 0 and np.ndim(query_key) == 0:
+            return int(np.sign(value * query_key)) or None
+        if np.ndim(value) != np.ndim(query_key):
+            return None
+        for sign in (1, -1):
+            if np.allclose(value, sign * query_key, rtol=0, atol=1e-14):
+                return sign
+        return None
+
+    def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """E = (1/2β) Σ_ij w_i w_j e^{β x_iᵀB x_j} · scale, scale = e^{−β} if `shifted`, else 1.
+
+        By default the energy is shifted if the flow's kernel is.
+
+        For β = 0 the limit up to its constant: ½ Σ_ij w_i w_j x_iᵀB x_j.
+
+        **Raises:** `InputError` if B is not symmetric (there is no energy), or if E overflows.
+        """
+        tokens, weights = self._energy_input(tokens, weights)
+        if self.beta == 0:
+            mean = weights @ tokens
+            return float(0.5 * mean @ _multiply(self.query_key, mean))
+        scale = self.log_scale if shifted is None else -self.beta * shifted
+        log_z = self._attended(tokens, weights, tangent=True).log_z + scale
+        if log_z.max() > 700:
+            raise InputError(f"the energy at beta = {self.beta:g} exceeds the floating-point range; use shifted=True")
+        return float(weights @ np.exp(log_z) / (2 * self.beta))
+
+    def energy_rate(self, tokens: Any, weights: Any = None) -> float:
+        """dE/dt along the flow, from the state alone: Σ_i w_i ⟨Z_i B mean_i, dx_i/dt⟩, Z_i scaled as in `energy`.
+
+        For V = B this is Σ w_i |dx_i/dt|² (USA) or Σ w_i Z_i |dx_i/dt|² (SA): gradient ascent.
+        """
+        tokens, weights = self._energy_input(tokens, weights)
+        log_z, mean = self._attended(tokens, weights)
+        velocity = project(tokens, _multiply(self.value, mean) * self.strength(log_z))
+        force = np.exp(log_z + self.log_scale)[:, None] * _multiply(self.query_key, mean)
+        return float(weights @ np.sum(force * velocity, axis=1))
+
+    def _attended(self, tokens: np.ndarray, weights: np.ndarray, tangent: bool = False) -> Attended:
+        """log Z and the mean as NumPy arrays."""
+        flow = self.resolve(*tokens.shape)
+        log_z, mean = (_attend if flow.on_host else _compiled_attend)(flow, tokens, weights, tangent)
+        return Attended(np.asarray(log_z), np.asarray(mean))
+
+    def _energy_input(self, tokens: Any, weights: Any) -> tuple[np.ndarray, np.ndarray]:
+        if not self.symmetric:
+            raise InputError("this flow has no energy: query_key is not symmetric")
+        tokens = check_tokens(tokens)
+        self._check_dim(tokens.shape[1])
+        return tokens, check_weights(weights, len(tokens))
+
+
+def _call_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    return type(flow).field(flow, tokens, weights, t)
+
+
+# The hot path goes through plain functions and `type(x).method(x, …)`: binding a method of an equinox module
+# costs about as much as a Fourier sum over 1,000 tokens.
+
+
+def _multiply(matrix: Any, rows: Any) -> Any:
+    """M x_i for every row x_i, M given as `None` (identity), a number or a matrix."""
+    if matrix is None:
+        return rows
+    return matrix * rows if np.ndim(matrix) == 0 else rows @ matrix.T
+
+
+def _attend(flow: AttentionFlow, tokens: Any, weights: Any, tangent: bool = False) -> Attended:
+    """log Z_i = log Σ_j w_j e^{β x_iᵀB x_j} and the mean of the *keys* x_j, before V, for a resolved flow."""
+    attention, query_key, beta, queries = flow.attention, flow.query_key, flow.beta, tokens
+    if np.ndim(query_key) == 2:
+        queries = tokens @ query_key  # rows are (Bᵀx)ᵀ
+    elif query_key is not None:
+        beta = beta * query_key
+    assert attention is not None
+    return type(attention).__call__(attention, queries, tokens, None, weights, beta=beta, tangent=tangent)
+
+
+_compiled_field = eqx.filter_jit(_call_field)
+_compiled_attend = eqx.filter_jit(_attend)
+
+
+def evaluate_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    """`flow.field` for a resolved flow: on the host where the flow lives there, else compiled."""
+    return (_call_field if flow.on_host else _compiled_field)(flow, tokens, weights, t)

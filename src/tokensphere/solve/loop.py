@@ -1,0 +1,236 @@
+"""The loop of a run: steps, exact save times, events. All of its memory is one `State`.
+
+A step that would pass a save time is shortened to land on it exactly; the proposed size is kept for the step
+after it. Since `State` holds everything the next step depends on, a run continued from a stored `State` takes the
+same steps, bit for bit, as one that was never stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tokensphere.errors import InputError
+from tokensphere.flows import AbstractFlow, evaluate_field
+from tokensphere.jaxsetup import jax, jnp
+
+from .events import Event, Fired, Moment
+from .stepper import Control, StepOutcome, initial_step, step
+from .tableaus import tableau
+
+__all__ = ["Integrator", "SolveError", "State"]
+
+
+class SolveError(RuntimeError):
+    """The integration cannot go on; the message says where it stopped and why."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything the next step depends on.
+
+    `t`, `tokens` (n, dim) and their `velocity`; `size`, the next step size; `memory` of the step controller;
+    `steps` accepted and `rejected` so far; `saved` save times reached; `error` of the last step in radians;
+    `values` of the events now and the events `fired`.
+    """
+
+    t: float
+    tokens: Any
+    velocity: Any
+    size: float
+    memory: Any
+    steps: int = 0
+    rejected: int = 0
+    saved: int = 0
+    error: float = 0.0
+    taken: float = 0.0
+    values: tuple[float, ...] = ()
+    fired: tuple[Fired, ...] = ()
+    finished: bool = False
+
+
+def _as_leaf(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, float) else leaf
+
+
+class Integrator:
+    """Integrates a flow from tokens at `times[0]` through the save times `times`.
+
+    **Arguments:** `flow`; `weights` (n,) or `None`; `times` increasing; `method` name; `rtol` for adaptive methods,
+    the largest error of any token over one step in radians; `step_size` for fixed-step methods; `max_steps`;
+    `events`.
+
+    **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
+    [1e-14, 0.1] or a step that is not positive.
+    """
+
+    def __init__(
+        self,
+        flow: AbstractFlow,
+        weights: Any,
+        times: np.ndarray,
+        *,
+        method: str = "tsit5",
+        rtol: float = 1e-8,
+        step_size: float | None = None,
+        max_steps: int = 1_000_000,
+        events: Sequence[Event] = (),
+    ) -> None:
+        chosen = tableau(method)
+        adaptive = step_size is None
+        if adaptive and chosen.error is None:
+            raise InputError(f"method '{method}' has no error control; give it a step_size")
+        if adaptive and not 1e-14 <= rtol <= 0.1:
+            raise InputError(f"rtol must lie in [1e-14, 0.1], got {rtol!r}")
+        if step_size is not None and not (np.isfinite(step_size) and step_size > 0):
+            raise InputError(f"step_size must be a positive number, got {step_size!r}")
+        self.control = Control(chosen, float(rtol) if adaptive else None)
+        self.step_size = step_size
+        self.times = times
+        self.max_steps = max_steps
+        self.events = tuple(events)
+        self.flow = flow
+        # For compiled steps numbers become array leaves, so that one compilation serves every value of them.
+        self._stepped = flow if flow.on_host else jax.tree.map(_as_leaf, flow)
+        self._array = np.asarray if flow.on_host else jnp.asarray
+        self._weights = None if weights is None else self._array(weights)
+
+    def start(self, tokens: np.ndarray) -> State:
+        """The state before the first step."""
+        points = self._array(tokens)
+        t = float(self.times[0])
+        velocity = evaluate_field(self._stepped, points, self._weights, t)
+        if self.step_size is None:
+            size = initial_step(self._stepped, self.control, t, points, velocity, self._weights)
+        else:
+            size = self.step_size
+        state = State(t, points, velocity, size, self.control.init(), saved=1, finished=len(self.times) == 1)
+        return dataclasses.replace(state, values=self._event_values(state))
+
+    def advance(self, state: State) -> State:
+        """One accepted step (after as many rejected ones as it takes), with its events."""
+        target = float(self.times[state.saved])
+        size, rejected = state.size, state.rejected
+        while True:
+            if state.steps + rejected >= self.max_steps:
+                raise SolveError(f"gave up at t = {state.t:g} after {self.max_steps} steps; raise max_steps or rtol")
+            # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
+            lands = state.t + 1.01 * size >= target
+            taken = target - state.t if lands else size
+            if state.t + taken <= state.t:
+                raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
+            outcome = self._attempt(state, taken)
+            if outcome.accepted:
+                break
+            if not np.isfinite(outcome.error):
+                self._explain(outcome, state.t)
+            size, rejected = outcome.next_step, rejected + 1
+        if not np.isfinite(np.asarray(outcome.velocity)).all():
+            self._explain(outcome, state.t)
+        proposed = outcome.next_step
+        new = dataclasses.replace(
+            state,
+            t=target if lands else state.t + taken,
+            tokens=outcome.tokens,
+            velocity=outcome.velocity,
+            size=(max(proposed, size) if lands else proposed) if self.step_size is None else self.step_size,
+            memory=outcome.memory,
+            steps=state.steps + 1,
+            rejected=rejected,
+            saved=state.saved + lands,
+            error=outcome.error,
+            taken=taken,
+            finished=bool(lands and state.saved + 1 == len(self.times)),
+        )
+        return self._fire(state, new)
+
+    def run(self, state: State, observe: Callable[[State], None]) -> State:
+        """Advance to the last save time or to a terminal event, calling `observe` after every accepted step."""
+        while not state.finished:
+            state = self.advance(state)
+            observe(state)
+        return state
+
+    def _attempt(self, state: State, taken: float) -> StepOutcome:
+        scalar = float if self.flow.on_host else jnp.asarray
+        return step(
+            self._stepped,
+            self.control,
+            scalar(state.t),
+            scalar(taken),
+            state.tokens,
+            state.velocity,
+            self._weights,
+            state.memory,
+        )
+
+    @staticmethod
+    def _explain(outcome: StepOutcome, t: float) -> None:
+        bad = ~np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) | ~np.isfinite(np.asarray(outcome.tokens)).all(axis=-1)
+        raise SolveError(f"the velocity of token {int(np.argmax(bad))} is not finite in the step after t = {t:g}")
+
+    # -- events -----------------------------------------------------------------------------------------------
+
+    def _moment(self, t: float, tokens: Any, velocity: Any) -> Moment:
+        tokens = np.asarray(tokens)
+        weights = np.full(len(tokens), 1.0 / len(tokens)) if self._weights is None else np.asarray(self._weights)
+        return Moment(t, tokens, np.asarray(velocity), weights, self.flow)
+
+    def _event_values(self, state: State) -> tuple[float, ...]:
+        """Every event's value; 0 for those that have fired, which need no watching."""
+        fired = {fired.name for fired in state.fired}
+        if all(event.name in fired for event in self.events):
+            return (0.0,) * len(self.events)
+        moment = self._moment(state.t, state.tokens, state.velocity)
+        return tuple(0.0 if event.name in fired else event.value(moment) for event in self.events)
+
+    def _fire(self, old: State, new: State) -> State:
+        values = self._event_values(new)
+        names = {fired.name for fired in old.fired}
+        found: list[tuple[float, Event]] = []
+        for event, before, after in zip(self.events, old.values, values, strict=True):
+            if event.name not in names and before < 0 <= after:
+                found.append((self._locate(event, old, new.taken, before, after), event))
+        new = dataclasses.replace(new, values=values)
+        for fraction, event in sorted(found, key=lambda item: item[0]):
+            time = new.t if fraction == 1.0 else old.t + fraction * new.taken
+            new = dataclasses.replace(new, fired=(*new.fired, Fired(event.name, time)))
+            if event.terminal:
+                return self._stop_at(old, new, fraction, time)
+        return new
+
+    def _locate(self, event: Event, old: State, taken: float, before: float, after: float) -> float:
+        """The fraction of the step at which the event's value crosses zero."""
+        from scipy.optimize import brentq
+
+        if after == 0:
+            return 1.0
+
+        def value(fraction: float) -> float:
+            if fraction == 0.0:
+                return before
+            if fraction == 1.0:
+                return after
+            part = self._attempt(old, fraction * taken)
+            return event.value(self._moment(old.t + fraction * taken, part.tokens, part.velocity))
+
+        return float(brentq(value, 0.0, 1.0, xtol=1e-11, rtol=1e-11))
+
+    def _stop_at(self, old: State, new: State, fraction: float, time: float) -> State:
+        """The state at a terminal event, on the way from `old` to `new`."""
+        if fraction == 1.0:
+            return dataclasses.replace(new, finished=True)
+        part = self._attempt(old, fraction * new.taken)
+        return dataclasses.replace(
+            new,
+            t=time,
+            tokens=part.tokens,
+            velocity=part.velocity,
+            taken=fraction * new.taken,
+            saved=old.saved,
+            finished=True,
+        )

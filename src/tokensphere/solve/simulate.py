@@ -1,0 +1,106 @@
+"""`simulate`: tokens in, an xarray dataset of their history out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tokensphere.errors import check_times, check_tokens, check_weights
+from tokensphere.flows import AbstractFlow
+
+from .events import Event
+from .loop import Integrator, State
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["simulate"]
+
+
+def simulate(
+    flow: AbstractFlow,
+    tokens: Any,
+    times: Any,
+    *,
+    rtol: float = 1e-8,
+    method: str = "tsit5",
+    step_size: float | None = None,
+    weights: Any = None,
+    events: Sequence[Event] = (),
+    max_steps: int = 1_000_000,
+    observe: Callable[[State], None] | None = None,
+) -> xarray.Dataset:
+    """Integrate dx_i/dt = flow.velocity(x) on the sphere and save the tokens at the given times.
+
+    **Arguments:**
+
+    - `flow`, `tokens` (n, dim) unit rows at `times[0]`, `weights` (n,) masses or `None`.
+    - `times`: increasing save times, reached exactly.
+    - `rtol`: the largest error of any token over one step, in radians, for adaptive methods
+      (`"tsit5"`, `"dopri8"`).
+    - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`).
+    - `events`: see :mod:`tokensphere.solve.events`; a terminal event ends the run early.
+    - `observe`: called with the :class:`State` after every accepted step.
+
+    **Returns:** a dataset with `tokens(time, token, component)`, `velocity(time, token, component)`,
+    `step_time(step)`, `step_size(step)` and `step_error(step)`; attributes `events` (name and time of those that
+    fired), `steps`, `rejected`. After a terminal event the last frame is the state at the event.
+
+    **Raises:** `InputError` before any work if something is wrong with the input; :class:`SolveError` if the
+    integration cannot go on.
+    """
+    import xarray
+
+    points = check_tokens(tokens)
+    masses = None if weights is None else check_weights(weights, len(points))
+    save_times = check_times(times)
+    resolved = flow.resolve(*points.shape)
+    integrator = Integrator(
+        resolved,
+        masses,
+        save_times,
+        method=method,
+        rtol=rtol,
+        step_size=step_size,
+        max_steps=max_steps,
+        events=events,
+    )
+    frames: list[tuple[float, np.ndarray, np.ndarray]] = []
+    log: list[tuple[float, float, float]] = []
+
+    def keep(state: State) -> None:
+        frames.append((state.t, np.asarray(state.tokens), np.asarray(state.velocity)))
+
+    state = integrator.start(points)
+    keep(state)
+
+    def after_step(state: State) -> None:
+        log.append((state.t, state.taken, state.error))
+        if state.finished or state.saved > len(frames):
+            keep(state)
+        if observe is not None:
+            observe(state)
+
+    state = integrator.run(state, after_step)
+    steps = np.array(log).reshape(-1, 3)
+    dims = ("time", "token", "component")
+    return xarray.Dataset(
+        {
+            "tokens": (dims, np.stack([frame[1] for frame in frames])),
+            "velocity": (dims, np.stack([frame[2] for frame in frames])),
+            "step_time": ("step", steps[:, 0]),
+            "step_size": ("step", steps[:, 1]),
+            "step_error": ("step", steps[:, 2]),
+        },
+        coords={"time": [frame[0] for frame in frames], "weights": ("token", check_weights(masses, len(points)))},
+        attrs={
+            "events": {fired.name: fired.time for fired in state.fired},
+            "steps": state.steps,
+            "rejected": state.rejected,
+            "method": method,
+            "rtol": rtol,
+            "flow": repr(flow),
+        },
+    )

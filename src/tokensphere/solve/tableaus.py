@@ -1,0 +1,71 @@
+"""Explicit Runge–Kutta methods as numbers: the coefficients of diffrax's solvers, and the classical RK4.
+
+    k_i = f(t + c_i h, x + h Σ_{j<i} a_ij k_j),    x⁺ = x + h Σ b_i k_i,    error = h Σ e_i k_i
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tokensphere.errors import InputError, suggest
+
+__all__ = ["METHODS", "Tableau", "tableau"]
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """An explicit Runge–Kutta method.
+
+    `rows` are the strictly lower rows of a; `weights` is b; `error` is e, or `None` when the method has no
+    error estimate; `order` is the order of convergence.
+    """
+
+    name: str
+    order: int
+    rows: tuple[tuple[float, ...], ...]
+    weights: tuple[float, ...]
+    error: tuple[float, ...] | None = None
+
+    @property
+    def nodes(self) -> tuple[float, ...]:
+        """The times c_i of the stages, as fractions of the step."""
+        return (0.0, *(float(sum(row)) for row in self.rows))
+
+    @property
+    def first_same_as_last(self) -> bool:
+        """Whether the last stage is evaluated at the new tokens."""
+        return bool(self.rows) and (*self.rows[-1], 0.0) == self.weights
+
+
+def _from_diffrax(name: str, solver_name: str, order: int) -> Callable[[], Tableau]:
+    def make() -> Tableau:
+        import diffrax
+
+        source = getattr(diffrax, solver_name).tableau
+        rows = tuple(tuple(float(a) for a in row) for row in source.a_lower)
+        weights = np.asarray(source.b_sol, dtype=float)
+        error = np.asarray(source.b_error, dtype=float)
+        return Tableau(name, order, rows, tuple(weights.tolist()), tuple(error.tolist()))
+
+    return make
+
+
+METHODS: dict[str, Callable[[], Tableau]] = {
+    "euler": lambda: Tableau("euler", 1, (), (1.0,)),
+    "rk4": lambda: Tableau("rk4", 4, ((0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+    "tsit5": _from_diffrax("tsit5", "Tsit5", 5),
+    "dopri8": _from_diffrax("dopri8", "Dopri8", 8),
+}
+
+
+def tableau(method: str) -> Tableau:
+    """The method by name: `"euler"`, `"rk4"` (fixed steps), `"tsit5"`, `"dopri8"` (adaptive).
+
+    **Raises:** `InputError` for an unknown name.
+    """
+    if method not in METHODS:
+        raise InputError(f"unknown method '{method}'{suggest(method, METHODS)}")
+    return METHODS[method]()

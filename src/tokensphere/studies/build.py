@@ -1,0 +1,99 @@
+"""From a study to a flow, tokens and masses: the one place where descriptions become objects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokensphere import sphere
+from tokensphere.attention import BACKENDS
+from tokensphere.errors import InputError, check_times
+from tokensphere.experiments import emergence
+from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
+from tokensphere.solve import Event, all_within, energy_slope_below, linear_exit
+from tokensphere.theory import dominant_degree
+
+from .schema import Study
+
+__all__ = ["build_degrees", "build_events", "build_flow", "build_setting", "build_times", "build_tokens"]
+
+
+def _multiplier(given: float | str | None, name: str) -> Any:
+    if not isinstance(given, str):
+        return given
+    path = Path(given)
+    if not path.is_file():
+        raise InputError(f"flow.{name}: no file at {given}")
+    try:
+        return np.load(path, allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise InputError(f"flow.{name}: {given} is not an .npy array ({error})") from None
+
+
+def build_flow(study: Study) -> AttentionFlow:
+    """The flow of a study, resolved for its number of tokens."""
+    spec = study.flow
+    value, query_key = _multiplier(spec.value, "value"), _multiplier(spec.query_key, "query_key")
+    backend = None if spec.attention == "auto" else BACKENDS[spec.attention]()
+    flow: AttentionFlow
+    if spec.kind == "sa":
+        flow = SelfAttention(spec.beta, value, query_key, attention=backend)
+    else:
+        flow = UnnormalizedSelfAttention(spec.beta, value, query_key, shifted=spec.shifted, attention=backend)
+    if spec.attention == "circle" and not (flow.isotropic and study.tokens.dim == 2):
+        raise InputError("flow.attention = 'circle' needs dim 2 and a query_key that is a number")
+    return flow
+
+
+def build_tokens(study: Study) -> tuple[np.ndarray, np.ndarray | None]:
+    """Tokens (n, dim) and masses (`None` for 1/n each) at time zero."""
+    spec, seed = study.tokens, study.seed
+    if spec.law == "file":
+        assert spec.path is not None
+        return sphere.load_tokens(spec.path, key=spec.key, normalize=spec.normalize)
+    if spec.law == "uniform":
+        return sphere.uniform(spec.n, spec.dim, seed), None
+    if spec.law == "von-mises-fisher":
+        means = sphere.uniform(spec.centers, spec.dim, seed + 1)
+        concentrations = np.full(spec.centers, spec.concentration)
+        return sphere.mixture(spec.n, means, concentrations, seed=seed), None
+    if spec.law == "cap":
+        center = np.eye(spec.dim)[0]
+        return sphere.cap(spec.n, center, spec.angle, seed), None
+    if spec.law == "equiangular":
+        return sphere.equiangular(spec.n, spec.dim, spec.inner_product, seed), None
+    if spec.law == "equispaced":
+        return sphere.equispaced(spec.n, spec.amplitude, spec.degree, spec.phase), None
+    return sphere.perturbed_uniform(spec.n, spec.dim, spec.degree, spec.amplitude, seed, spec.phase), None
+
+
+def build_times(study: Study) -> np.ndarray:
+    """The save times."""
+    spec = study.solve
+    return check_times(np.linspace(0.0, spec.t_end, spec.frames) if spec.times is None else spec.times)
+
+
+def build_degrees(study: Study, dim: int) -> np.ndarray:
+    """The degrees whose order parameters are measured."""
+    top = study.measure.degrees
+    if top is None:
+        top = min(max(8, 2 * dominant_degree(study.flow.beta, dim) + 2), 512) if study.flow.beta > 0 else 8
+    return np.arange(1, top + 1)
+
+
+def build_setting(study: Study, flow: AttentionFlow, degrees: np.ndarray) -> emergence.Setting:
+    """What the experiment needs to know of the study."""
+    spec = study.measure
+    return emergence.Setting(flow, spec.exit, spec.cluster_angle, spec.cluster_mass, spec.layer_step, degrees)
+
+
+def build_events(study: Study, degrees: np.ndarray) -> list[Event]:
+    """The exit of the linear phase, and the stopping rules asked for."""
+    events = [linear_exit(study.measure.exit, degrees.tolist())]
+    if study.solve.stop_within is not None:
+        events.append(all_within(study.solve.stop_within))
+    if study.solve.stop_slope is not None:
+        events.append(energy_slope_below(study.solve.stop_slope))
+    return events

@@ -1,0 +1,310 @@
+"""Carry out a study: preflight, integrate, save frames and checkpoints, resume.
+
+A run folder holds `study.json` (all settings), `run.zarr` (the store), `checkpoint.bin` (until complete) and what
+the experiment and the faces add: `predictions.json`, `verdicts.json`, `figures/`, `report.html`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tokensphere import __version__
+from tokensphere.errors import InputError, check_weights
+from tokensphere.flows import AttentionFlow
+from tokensphere.observe import count_clusters, order_parameters
+from tokensphere.solve import Integrator, State, load_checkpoint, save_checkpoint
+
+from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
+from .schema import Study, parse_study
+from .store import RunStore
+
+__all__ = ["Prepared", "Progress", "RunError", "free_folder", "prepare", "read_study", "write_text"]
+
+_BYTES_LEFT_FREE = 64 * 2**20
+_COMMIT_SECONDS = 1.0
+
+
+class RunError(RuntimeError):
+    """A run had to stop; the message says what was saved and how to go on."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is shown while a run goes on."""
+
+    t: float
+    t_end: float
+    step_size: float
+    steps: int
+    order: np.ndarray
+    frames: int
+    seconds: float
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """`parent/name`, or `parent/name-2`, … : the first that does not exist."""
+    folder, count = parent / name, 1
+    while folder.exists():
+        count += 1
+        folder = parent / f"{name}-{count}"
+    return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_study(folder: Path) -> Study:
+    """The study that a run folder was made with. **Raises:** `InputError` if the folder holds no run."""
+    path = folder / "study.json"
+    if not path.is_file():
+        raise InputError(f"no run at {folder}: it has no study.json")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"{path} is damaged: it is not JSON") from None
+    return parse_study(data, str(path))
+
+
+class Prepared:
+    """A study with its flow and tokens, checked, ready to run. Nothing has been written yet."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.tokens, self.weights = build_tokens(study)
+        n, dim = self.tokens.shape
+        self.flow: AttentionFlow = build_flow(study).resolve(n, dim)
+        self.times = build_times(study)
+        self.degrees = build_degrees(study, dim)
+        self.setting = build_setting(study, self.flow, self.degrees)
+        spec = study.solve
+        self.integrator = Integrator(
+            self.flow,
+            self.weights,
+            self.times,
+            method=spec.method,
+            rtol=spec.rtol,
+            step_size=spec.step_size,
+            max_steps=spec.max_steps,
+            events=build_events(study, self.degrees),
+        )
+        self.order = order_parameters(self.tokens, self.degrees, self.weights)
+        self.spectral = dim == 2
+        self.shifted = study.flow.shifted or study.flow.beta > 500
+
+    @property
+    def key(self) -> str:
+        """A hash of everything the numbers depend on: the study, the tokens, the matrices."""
+        digest = hashlib.sha256(self.study.hash.encode())
+        for array in (self.tokens, self.weights, self.flow.value, self.flow.query_key):
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def frame_bytes(self) -> int:
+        """Size of all frames on disk, about."""
+        return len(self.times) * self.tokens.nbytes
+
+    def run(self, folder: Path, *, resume: bool, report: Callable[[Progress], None] | None = None) -> State:
+        """Integrate and store, from the start or from the checkpoint in `folder`.
+
+        **Raises:** `InputError` if there is not enough room on the disk or `folder` holds another run;
+        :class:`RunError` if the disk fills up on the way.
+        """
+        _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes)
+        try:
+            recorder = self._open(folder) if resume else self._create(folder)
+            return recorder.record(report)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise RunError(
+                f"the disk is full; what was saved in {folder} is intact. "
+                f"Free some space, then: tokensphere run --resume {folder}"
+            ) from None
+
+    def _create(self, folder: Path) -> _Recorder:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+        write_text(folder / "study.json", json.dumps(self.study.model_dump(mode="json"), indent=2) + "\n")
+        store = RunStore.create(
+            folder / "run.zarr",
+            times=self.times,
+            weights=check_weights(self.weights, len(self.tokens)),
+            dim=self.tokens.shape[1],
+            degrees=self.degrees,
+            spectral=self.spectral,
+            attributes={
+                "study": self.study.to_json(),
+                "study_hash": self.study.hash,
+                "key": self.key,
+                "seed": self.study.seed,
+                "attention": type(self.flow.attention).__name__,
+                "versions": _versions(),
+                "status": "running",
+                "events": {},
+            },
+        )
+        recorder = _Recorder(self, folder, store, self.integrator.start(self.tokens))
+        recorder.save_frame()
+        recorder.save_checkpoint()
+        return recorder
+
+    def _open(self, folder: Path) -> _Recorder:
+        store = RunStore.open(folder / "run.zarr")
+        if store.attributes["key"] != self.key:
+            raise InputError(
+                f"the study has changed since {folder} was started (its tokens or settings differ); "
+                "resume with the original study, or start a new run"
+            )
+        if store.attributes["status"] == "complete":
+            raise InputError(f"the run in {folder} is complete; there is nothing to resume")
+        return _Recorder(self, folder, store, load_checkpoint(folder / "checkpoint.bin", self.key))
+
+
+class _Recorder:
+    """Carries one run from its current state to its end, saving as it goes.
+
+    Tokens of a frame are written at once, series are collected and committed about once a second.
+    """
+
+    def __init__(self, prepared: Prepared, folder: Path, store: RunStore, state: State) -> None:
+        self._prepared, self._store, self.state = prepared, store, state
+        self._checkpoint = folder / "checkpoint.bin"
+        self._first_step, self._steps = state.steps, _Rows()
+        self._first_frame, self._frames = (state.saved if state.steps else 0), _Rows()
+        self._committed_at = self._saved_at = time.monotonic()
+
+    def record(self, report: Callable[[Progress], None] | None) -> State:
+        started = time.monotonic()
+
+        def after_step(state: State) -> None:
+            self.state = state
+            seen = self._measure()
+            self._steps.append(self._step_row(seen))
+            if state.finished or state.saved > self._first_frame + len(self._frames):
+                self.save_frame(seen)
+            now = time.monotonic()
+            if now - self._saved_at >= self._prepared.study.solve.checkpoint_seconds:
+                self.save_checkpoint()
+            elif now - self._committed_at >= _COMMIT_SECONDS:
+                self._commit()
+            if report is not None:
+                frames = self._first_frame + len(self._frames)
+                end = float(self._prepared.times[-1])
+                report(Progress(state.t, end, state.taken, state.steps, self._order, frames, now - started))
+
+        self._order = self._prepared.order
+        self._prepared.integrator.run(self.state, after_step)
+        self._commit()
+        state = self.state
+        self._store.finish(
+            {
+                "events": {fired.name: fired.time for fired in state.fired},
+                "steps": state.steps,
+                "rejected": state.rejected,
+                "status": "complete",
+            }
+        )
+        self._checkpoint.unlink(missing_ok=True)
+        return state
+
+    def _measure(self) -> dict[str, Any]:
+        """Speed, and where it is cheap (dim 2) order parameters and energy, of the current state."""
+        prepared = self._prepared
+        velocity = np.asarray(self.state.velocity)
+        squares = np.einsum("ij,ij->i", velocity, velocity)
+        seen: dict[str, Any] = {"speed": squares.mean() if prepared.weights is None else prepared.weights @ squares}
+        return seen | self._spectrum() if prepared.spectral else seen
+
+    def _spectrum(self) -> dict[str, Any]:
+        prepared, tokens = self._prepared, np.asarray(self.state.tokens)
+        self._order = order_parameters(tokens, prepared.degrees, prepared.weights)
+        energy = float("nan")
+        if prepared.flow.symmetric:
+            energy = prepared.flow.energy(tokens, prepared.weights, shifted=prepared.shifted)
+        return {"order": self._order, "energy": energy}
+
+    def _step_row(self, seen: dict[str, Any]) -> dict[str, Any]:
+        state = self.state
+        row = {"step_time": state.t, "step_size": state.taken, "step_error": state.error}
+        return row | {f"step_{name}": value for name, value in seen.items()}
+
+    def save_frame(self, seen: dict[str, Any] | None = None) -> None:
+        """Save the current state as the next frame."""
+        prepared, measure = self._prepared, self._prepared.study.measure
+        seen = self._measure() if seen is None else seen
+        if "order" not in seen:
+            seen = seen | self._spectrum()
+        tokens = np.asarray(self.state.tokens)
+        count = count_clusters(tokens, measure.cluster_angle, prepared.weights, measure.cluster_mass)
+        self._store.write_tokens(self._first_frame + len(self._frames), tokens)
+        self._frames.append({"time": self.state.t, **seen, "clusters": count})
+
+    def _commit(self) -> None:
+        """Write the steps and frames collected so far, and the commit mark."""
+        if len(self._steps):
+            self._store.write_steps(self._first_step, self._steps.columns())
+            self._first_step += len(self._steps)
+            self._steps = _Rows()
+        if len(self._frames):
+            self._store.commit_frames(self._first_frame, self._frames.columns())
+            self._first_frame += len(self._frames)
+            self._frames = _Rows()
+        self._committed_at = time.monotonic()
+
+    def save_checkpoint(self) -> None:
+        """Commit, then write the state from which the run can go on."""
+        self._commit()
+        save_checkpoint(self._checkpoint, self.state, self._prepared.key)
+        self._saved_at = time.monotonic()
+
+
+class _Rows(list[dict[str, Any]]):
+    """Rows of equal keys, to be written as columns."""
+
+    def columns(self) -> dict[str, np.ndarray]:
+        return {name: np.array([row[name] for row in self]) for name in self[0]}
+
+
+def prepare(study: Study) -> Prepared:
+    """Check a study and build its flow and tokens. **Raises:** `InputError` before any work is done."""
+    return Prepared(study)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed + _BYTES_LEFT_FREE > free:
+        raise InputError(
+            f"this run needs about {needed / 1e9:.2f} GB, but {place} has {free / 1e9:.2f} GB free; "
+            "use fewer solve.frames or another --out"
+        )
+
+
+def _versions() -> dict[str, str]:
+    import importlib.metadata as metadata
+
+    names = ("jax", "jaxlib", "diffrax", "equinox", "ducc0", "numpy", "scipy", "zarr")
+    return {"tokensphere": __version__, **{name: metadata.version(name) for name in names}}

@@ -1,0 +1,228 @@
+"""Study files: a validated description of a run. TOML in, frozen pydantic records out.
+
+Unknown keys are errors that suggest the nearest known one; every key has a default that `--explain` prints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tokensphere.errors import InputError, suggest
+
+__all__ = [
+    "FlowStudy",
+    "MeasureStudy",
+    "SolveStudy",
+    "Study",
+    "TokensStudy",
+    "builtin_names",
+    "explain",
+    "load_study",
+    "parse_study",
+]
+
+_BUILTIN = Path(__file__).parent / "builtin"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FlowStudy(_Section):
+    """The velocity field."""
+
+    kind: Literal["sa", "usa"] = Field("usa", description="sa: softmax attention; usa: unnormalised")
+    beta: float = Field(5.0, ge=0, description="inverse temperature, >= 0")
+    shifted: bool = Field(False, description="usa only: kernel e^(beta(<x,y>-1)), time runs e^beta times slower")
+    value: float | str | None = Field(None, description="value matrix V: a number (multiple of I) or a .npy file")
+    query_key: float | str | None = Field(None, description="B = Q^T K: a number (multiple of I) or a .npy file")
+    attention: Literal["auto", "circle", "dense"] = Field("auto", description="backend of the interaction sum")
+
+    @model_validator(mode="after")
+    def _shift_needs_usa(self) -> FlowStudy:
+        if self.shifted and self.kind != "usa":
+            raise ValueError("shifted = true needs kind = 'usa'")
+        return self
+
+
+class TokensStudy(_Section):
+    """The tokens at time zero."""
+
+    law: Literal["uniform", "von-mises-fisher", "cap", "equiangular", "equispaced", "perturbed", "file"] = Field(
+        "uniform", description="how the tokens are drawn"
+    )
+    n: int = Field(20_000, ge=1, description="number of tokens")
+    dim: int = Field(2, ge=2, description="ambient dimension; tokens live on S^(dim-1)")
+    concentration: float = Field(10.0, ge=0, description="von-mises-fisher: concentration of every component")
+    centers: int = Field(1, ge=1, description="von-mises-fisher: number of equally weighted random centres")
+    angle: float = Field(1.0, gt=0, description="cap: opening angle from its centre, radians")
+    inner_product: float = Field(0.0, description="equiangular: the common inner product of two tokens")
+    degree: int = Field(1, ge=1, description="equispaced, perturbed: degree of the perturbing harmonic")
+    amplitude: float = Field(1e-6, description="equispaced, perturbed: size of the perturbation")
+    phase: float = Field(0.0, description="equispaced, perturbed (dim 2): phase of the perturbation, radians")
+    path: str | None = Field(None, description="file: an .npy, .npz or .safetensors file of shape (n, dim)")
+    key: str | None = Field(None, description="file: name of the array inside an .npz or .safetensors file")
+    normalize: bool = Field(True, description="file: scale every row to unit length")
+
+    @model_validator(mode="after")
+    def _complete(self) -> TokensStudy:
+        if self.law == "file" and not self.path:
+            raise ValueError("law = 'file' needs path")
+        if self.law == "equispaced" and self.dim != 2:
+            raise ValueError(f"law = 'equispaced' needs dim = 2, got {self.dim}")
+        return self
+
+
+class SolveStudy(_Section):
+    """Time stepping."""
+
+    t_end: float = Field(0.6, gt=0, description="end of the run, in the flow's clock")
+    frames: int = Field(61, ge=2, description="number of equally spaced save times, both ends included")
+    times: tuple[float, ...] | None = Field(None, description="explicit save times instead of t_end and frames")
+    method: Literal["tsit5", "dopri8", "rk4", "euler"] = Field("dopri8", description="Runge-Kutta method")
+    rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="largest error of a token over one step, radians")
+    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4 and euler)")
+    max_steps: int = Field(1_000_000, ge=1, description="give up after this many steps")
+    checkpoint_seconds: float = Field(5.0, ge=0, description="least wall time between two checkpoints")
+    stop_within: float | None = Field(None, gt=0, description="stop when all tokens lie within this angle, radians")
+    stop_slope: float | None = Field(None, gt=0, description="stop when |dE/dt| falls below this")
+
+    @field_validator("times")
+    @classmethod
+    def _increasing(cls, times: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if times is not None and (len(times) < 2 or any(b <= a for a, b in zip(times, times[1:], strict=False))):
+            raise ValueError(f"times must be at least two increasing numbers, got {list(times)}")
+        return times
+
+    @model_validator(mode="after")
+    def _fixed_step(self) -> SolveStudy:
+        if self.method in ("rk4", "euler") and self.step_size is None:
+            raise ValueError(f"method = '{self.method}' has no error control and needs step_size")
+        return self
+
+
+class MeasureStudy(_Section):
+    """What is measured while the run goes on, and the thresholds of its verdicts."""
+
+    degrees: int | None = Field(
+        None, ge=1, le=512, description="order parameters of degree 1..degrees; None: twice the dominant degree, at least 8"
+    )
+    exit: float = Field(0.1, gt=0, lt=1, description="order parameter at which the linear phase ends")
+    cluster_angle: float = Field(0.1, gt=0, lt=3.14, description="tokens closer than this are connected, radians")
+    cluster_mass: float = Field(0.02, ge=0, lt=1, description="groups of less mass are not counted as clusters")
+    layer_step: float = Field(0.1, gt=0, description="step of one layer, to translate times into depth")
+
+
+class Study(_Section):
+    """A whole run: `experiment` names the predictions and verdicts that go with it."""
+
+    name: str = Field("emergence", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run folder")
+    experiment: Literal["emergence"] = Field("emergence", description="predictions and verdicts to make")
+    seed: int = Field(0, ge=0, description="the one source of randomness")
+    flow: FlowStudy = FlowStudy()
+    tokens: TokensStudy = TokensStudy()
+    solve: SolveStudy = SolveStudy()
+    measure: MeasureStudy = MeasureStudy()
+
+    def to_json(self) -> str:
+        """Every key with its value, in a fixed order."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of everything that the stored numbers depend on (not the name, not the checkpoint rhythm)."""
+        data = self.model_dump(mode="json")
+        data.pop("name")
+        data["solve"].pop("checkpoint_seconds")
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+    def with_settings(self, settings: dict[str, Any]) -> Study:
+        """The study with dotted keys replaced, e.g. `{"flow.beta": 9}`."""
+        data = self.model_dump(mode="json")
+        for key, value in settings.items():
+            *sections, last = key.split(".")
+            place = data
+            for section in sections:
+                if not isinstance(place.get(section), dict):
+                    raise InputError(f"unknown study key '{key}'{suggest(key, _keys())}")
+                place = place[section]
+            place[last] = value
+        return parse_study(data)
+
+
+def _keys(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _keys(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def parse_study(data: dict[str, Any], source: str = "study") -> Study:
+    """Validate a nested dictionary.
+
+    **Raises:** `InputError` in one line: the first wrong key or value, and what would be right.
+    """
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InputError(f"{source}: unknown key '{key}'{suggest(key, _keys())}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "value_error":
+            raise InputError(f"{source}: {key + ': ' if key else ''}{message}") from None
+        raise InputError(f"{source}: {key} = {first['input']!r}: {message[0].lower()}{message[1:]}") from None
+
+
+def builtin_names() -> list[str]:
+    """Names of the studies that come with the package."""
+    return sorted(path.stem for path in _BUILTIN.glob("*.toml"))
+
+
+def load_study(name_or_path: str) -> Study:
+    """A study that comes with the package, by name, or from a TOML file.
+
+    **Raises:** `InputError` if there is no such study or file, or the file is not valid.
+    """
+    path = Path(name_or_path)
+    if path.suffix != ".toml":
+        path = _BUILTIN / f"{name_or_path}.toml"
+        if not path.is_file():
+            raise InputError(f"no study named '{name_or_path}'{suggest(name_or_path, builtin_names())}")
+    elif not path.is_file():
+        raise InputError(f"no study file at {name_or_path}")
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not valid TOML: {error}") from None
+    data.setdefault("name", path.stem)
+    return parse_study(data, path.name)
+
+
+def explain(study: Study) -> list[tuple[str, str, str, str]]:
+    """For every key: (key, value in this study, default, meaning)."""
+
+    def walk(model: BaseModel, prefix: str) -> Iterator[tuple[str, str, str, str]]:
+        for name, field in type(model).model_fields.items():
+            value = getattr(model, name)
+            if isinstance(value, BaseModel):
+                yield from walk(value, f"{prefix}{name}.")
+                continue
+            meaning = field.description or ""
+            options = typing.get_args(field.annotation)
+            if typing.get_origin(field.annotation) is Literal:
+                meaning += f" ({', '.join(map(str, options))})"
+            yield prefix + name, str(value), str(field.default), meaning
+
+    return list(walk(study, ""))

@@ -1,0 +1,137 @@
+"""A run on disk: one zarr v3 group, written as the run goes on, read with xarray.
+
+    tokens(time, token, component)   weights(token)            time(time)
+    order(time, degree)              energy(time)              speed(time)   clusters(time)
+    step_time, step_size, step_error, step_speed (step)        [dim 2: step_order(step, degree), step_energy(step)]
+
+The attribute `n_frames` is written after everything else of a frame: it is the commit mark, and frames beyond it do
+not exist for a reader. Nothing in the store depends on the wall clock, so equal runs have equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+
+from tokensphere.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["RunStore", "open_run"]
+
+_TOKENS_PER_CHUNK = 2**20
+_STEPS_PER_CHUNK = 1024
+_FRAME_SERIES = ("energy", "speed", "clusters")
+
+
+class RunStore:
+    """Writer of a run's zarr group."""
+
+    def __init__(self, path: Path, group: zarr.Group) -> None:
+        self.path = path
+        self._group = group
+        self._arrays: dict[str, Any] = {}
+
+    @classmethod
+    def create(
+        cls,
+        path: Path,
+        *,
+        times: np.ndarray,
+        weights: np.ndarray,
+        dim: int,
+        degrees: np.ndarray,
+        spectral: bool,
+        attributes: dict[str, Any],
+    ) -> RunStore:
+        """A new, empty store. `spectral`: order parameters and energy are kept for every step as well."""
+        group = zarr.create_group(store=str(path), zarr_format=3, attributes={**attributes, "n_frames": 0})
+        frames, n, top = len(times), len(weights), len(degrees)
+
+        def array(name: str, dims: tuple[str, ...], shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
+            group.create_array(
+                name, shape=shape, chunks=chunks, dtype="float64", fill_value=np.nan, dimension_names=dims
+            )
+
+        array("tokens", ("time", "token", "component"), (frames, n, dim), (1, min(n, _TOKENS_PER_CHUNK), dim))
+        array("weights", ("token",), (n,), (min(n, _TOKENS_PER_CHUNK),))
+        array("time", ("time",), (frames,), (frames,))
+        array("degree", ("degree",), (top,), (top,))
+        array("order", ("time", "degree"), (frames, top), (frames, top))
+        for name in _FRAME_SERIES:
+            array(name, ("time",), (frames,), (frames,))
+        for name in ("step_time", "step_size", "step_error", "step_speed"):
+            array(name, ("step",), (0,), (_STEPS_PER_CHUNK,))
+        if spectral:
+            array("step_order", ("step", "degree"), (0, top), (_STEPS_PER_CHUNK, top))
+            array("step_energy", ("step",), (0,), (_STEPS_PER_CHUNK,))
+        group["weights"][:] = weights
+        group["degree"][:] = degrees
+        return cls(path, group)
+
+    @classmethod
+    def open(cls, path: Path) -> RunStore:
+        """An existing store, for appending; leftovers of an interrupted write are removed."""
+        if not (path / "zarr.json").is_file():
+            raise InputError(f"no run at {path.parent}: {path.name} is missing")
+        for leftover in path.rglob("*.partial"):
+            leftover.unlink()
+        return cls(path, zarr.open_group(store=str(path), mode="r+"))
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """What the store says about itself."""
+        return dict(self._group.attrs)
+
+    def write_tokens(self, frame: int, tokens: np.ndarray) -> None:
+        """Write the tokens of one frame; it does not exist for a reader before `commit_frames`."""
+        self._array("tokens")[frame] = tokens
+
+    def commit_frames(self, first: int, series: dict[str, np.ndarray]) -> None:
+        """Write the series of frames `first`, `first` + 1, …, then the commit mark."""
+        count = 0
+        for name, values in series.items():
+            count = len(values)
+            self._array(name)[first : first + count] = values
+        self._group.attrs["n_frames"] = first + count
+
+    def write_steps(self, first: int, rows: dict[str, np.ndarray]) -> None:
+        """Write steps `first`, `first` + 1, … of every step series, replacing what was there."""
+        for name, values in rows.items():
+            array = self._array(name)
+            if first + len(values) > array.shape[0]:
+                array.resize((first + len(values), *array.shape[1:]))
+            array[first : first + len(values)] = values
+
+    def _array(self, name: str) -> zarr.Array:
+        if name not in self._arrays:
+            self._arrays[name] = self._group[name]
+        return self._arrays[name]
+
+    def finish(self, attributes: dict[str, Any]) -> None:
+        """Add the final attributes."""
+        self._group.attrs.update(attributes)
+
+
+def open_run(folder: str | Path) -> xarray.Dataset:
+    """The stored run in `folder` (or its zarr group), as an xarray dataset with the committed frames only.
+
+    **Raises:** `InputError` if there is no run.
+    """
+    import xarray
+
+    path = Path(folder)
+    if (path / "run.zarr").is_dir():
+        path = path / "run.zarr"
+    if not (path / "zarr.json").is_file():
+        raise InputError(f"no run at {folder}: it has no run.zarr")
+    dataset = xarray.open_zarr(str(path), consolidated=False, zarr_format=3)
+    dataset = dataset.isel(time=slice(0, int(dataset.attrs["n_frames"])))
+    dataset = dataset.set_coords(["time", "degree", "weights", "step_time"])
+    dataset.attrs["study"] = json.loads(dataset.attrs["study"])
+    return dataset

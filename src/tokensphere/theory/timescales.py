@@ -1,0 +1,244 @@
+"""Clocks of the emergence: exits, layers, the propagation-of-chaos constant and the quasi-linear phase.
+
+    T_exit ~ ln(delta sqrt(n)) / lambda_max         slope 1/(2 lambda_max) per unit of ln n
+
+The same duration is printed in time t, in e-folds (1/lambda_max), in ln n and in layers.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, check_beta, check_dim
+from ..special import mean_resultant
+from .degrees import dominant_degree, runner_up
+from .growth import (
+    RateOverflowError,
+    check_flow,
+    check_real,
+    growth_rates,
+    log_growth_rates,
+    log_normaliser,
+    safe_exp,
+)
+from .race import check_threshold
+
+__all__ = [
+    "critical_tilt",
+    "dobrushin_constant",
+    "grenier_order",
+    "grenier_time",
+    "layer_factors",
+    "layers_to_exit",
+    "leading_exit_time",
+    "linear_room",
+    "manifold_distance",
+    "quasi_linear_amplitude",
+    "white_noise_tokens",
+]
+
+
+def linear_room(n: float, threshold: float = 0.1) -> float:
+    """Length ln(delta sqrt(n)) of the linear phase, in e-folds. At or below 0 there is no linear phase.
+
+    **Arguments:** `n` >= 1 tokens; `threshold` delta in (0, 1).  **Returns:** float.  **Raises:** InputError.
+
+    **Source:** derived; O(ln n) in [2410.23228].
+    """
+    return math.log(check_threshold(threshold)) + 0.5 * math.log(check_real(n, "n", 1.0))
+
+
+def leading_exit_time(beta: float, dim: int, n: float, threshold: float = 0.1, flow: str = "usa") -> float:
+    """Leading-order exit time ln(delta sqrt(n)) / lambda_max, not below 0.
+
+    **Arguments:** as :func:`exit_law`.
+
+    **Returns:** float, in the flow's time. Exact only as n -> infinity; :func:`exit_law` gives the finite-n
+    law.
+
+    **Raises:** InputError.
+
+    **Source:** derived.
+    """
+    log_rate = float(log_growth_rates(beta, dim, dominant_degree(beta, dim), flow))
+    return max(linear_room(n, threshold), 0.0) * safe_exp(-log_rate)
+
+
+def dobrushin_constant(beta: float, flow: str = "usa") -> float:
+    """Propagation-of-chaos constant C = e^beta, the Lipschitz norm of the interaction force in any dim.
+
+        W1(mu^n_t, mu_t) <= W1(mu^n_0, mu_0) e^{L t}       (L = 2C by the standard coupling)
+
+    **Arguments:** `beta` >= 0; `flow` "usa" or "usa-shifted" (then C = 1).
+
+    **Returns:** float; inf above the float range.
+
+    **Raises:** InputError for bad input and for flow="sa", whose constant is not known.
+
+    **Source:** bound [2410.23228]; value derived. It is no rate: C / lambda_max is about 8 at beta = 5.
+    """
+    beta = check_beta(beta)
+    if check_flow(flow) == "sa":
+        raise InputError("flow must be 'usa' or 'usa-shifted': the constant of 'sa' is not known")
+    return safe_exp(beta) if flow == "usa" else 1.0
+
+
+def grenier_order(beta: float, dim: int) -> int:
+    """Smallest integer m with m lambda_max > C = e^beta (USA): order m - 1 closes the estimate.
+
+    **Arguments:** `beta` >= 0; `dim` >= 2.  **Returns:** int.  **Raises:** InputError; RateOverflowError.
+
+    **Source:** Grenier scheme of [2410.23228]; derived.
+    """
+    log_rate = float(log_growth_rates(beta, dim, dominant_degree(beta, dim), "usa-shifted"))
+    if log_rate < -700.0:
+        raise RateOverflowError(f"the Grenier order at beta = {beta:g}, dim = {dim} is larger than any float")
+    return math.floor(math.exp(-log_rate)) + 1
+
+
+def grenier_time(rate: float, amplitude: float, threshold: float = 0.1) -> float:
+    """Time ln(delta/epsilon)/lambda_max until which an expansion in epsilon e^{lambda_max t} is controlled.
+
+    **Arguments:** `rate` lambda_max > 0; `amplitude` epsilon > 0; `threshold` delta in (0, 1).
+
+    **Returns:** float >= 0.  **Raises:** InputError.  **Source:** [2410.23228].
+    """
+    if not rate > 0 or not amplitude > 0:
+        raise InputError(f"rate and amplitude must be > 0, got {rate!r} and {amplitude!r}")
+    return max(math.log(check_threshold(threshold) / amplitude), 0.0) / rate
+
+
+def manifold_distance(beta: float, dim: int, amplitude: float, threshold: float = 1.0) -> float:
+    """Relative distance to the k_max-periodic manifold at exit.
+
+        (epsilon/delta)^{1 - lambda_2nd/lambda_max}
+
+    **Arguments:** `beta` >= 0; `dim` >= 2; `amplitude` epsilon in (0, delta] of both leading degrees at the
+    start; `threshold` delta, default 1.
+
+    **Returns:** float in (0, 1].  **Raises:** InputError.  **Source:** derived, [2410.23228].
+    """
+    if not 0.0 < amplitude <= threshold:
+        raise InputError(f"amplitude must be in (0, {threshold:g}], got {amplitude!r}")
+    return float((amplitude / threshold) ** runner_up(beta, dim).gap)
+
+
+def quasi_linear_amplitude(
+    times: Any, beta: float, degree: int, amplitude: float, flow: str = "usa"
+) -> np.ndarray:
+    """Second order g_2 of the quasi-linear expansion on the circle: the coefficient of cos(2 k theta).
+
+        g_1 = A e^{lambda_k t} cos(k theta)
+        g_2 = 2 pi k^2 (I_k/beta) A^2 cos(2 k theta)
+              (e^{2 lambda_k t} - e^{lambda_2k t}) / (2 lambda_k - lambda_2k)
+
+    **Arguments:** `times`, any shape; `beta` > 0; `degree` k >= 1; `amplitude` A of a density with respect to
+    d theta; `flow` "usa" or "usa-shifted".
+
+    **Returns:** float64 array of the shape of `times`.
+
+    **Raises:** InputError (flow="sa" has other quadratic terms); RateOverflowError.
+
+    **Source:** derived (Grenier expansion of [2410.23228]).
+    """
+    if check_flow(flow) == "sa":
+        raise InputError("flow must be 'usa' or 'usa-shifted' for this closed form")
+    one, two = growth_rates(beta, 2, [degree, 2 * degree], flow).tolist()
+    t = np.asarray(times, dtype=np.float64)
+    gap = 2.0 * one - two
+    # lambda_k = k^2 I_k / beta, so the prefactor is 2 pi lambda_k A^2.
+    spread = np.exp(two * t) * (np.expm1(gap * t) / gap if gap else t)
+    return np.asarray(2.0 * np.pi * one * amplitude**2 * spread)
+
+
+def layer_factors(
+    beta: float,
+    dim: int,
+    degrees: Any,
+    step: float,
+    flow: str = "sa",
+    *,
+    projected: bool = False,
+    value: float = 1.0,
+) -> np.ndarray:
+    """Factor by which one layer multiplies a perturbation of each degree.
+
+        x <- N(x + eta A):      1 + eta lambda_k / (1 + eta g),     g = v Z I_{nu+1}/I_nu
+        x <- N(x + eta P_x A):  1 + eta lambda_k                    (projected=True)
+
+    N normalises, A is the attention output, Z = 1 (SA), Z0 (USA) or Z0 e^{-beta}. Values below -1 are
+    oscillations.
+
+    **Arguments:** `step` eta > 0; `value` v of V = v I; the others as :func:`growth_rates`.
+
+    **Returns:** float64 array of the shape of `degrees`.
+
+    **Raises:** InputError (also when 1 + eta g <= 0: the layer sends tokens through the origin);
+    RateOverflowError.
+
+    **Source:** derived.
+    """
+    step = check_real(step, "step")
+    if step <= 0:
+        raise InputError(f"step must be > 0, got {step!r}")
+    rates = growth_rates(beta, dim, degrees, flow, value=value)
+    if projected:
+        return np.asarray(1.0 + step * rates)
+    pull = value * mean_resultant(dim, beta)
+    if flow != "sa":
+        pull *= safe_exp(log_normaliser(beta, dim, flow))
+    if 1.0 + step * pull <= 0:
+        raise InputError(
+            f"step = {step:g} with value = {value:g} sends tokens through the origin; take a smaller step"
+        )
+    return np.asarray(1.0 + step * rates / (1.0 + step * pull))
+
+
+def layers_to_exit(
+    beta: float,
+    dim: int,
+    n: float,
+    step: float,
+    threshold: float = 0.1,
+    flow: str = "sa",
+    *,
+    projected: bool = False,
+) -> float:
+    """Depth ln(delta sqrt(n)) / ln(factor of k_max), not below 0: leading order, in layers (not rounded).
+
+    **Arguments, errors:** as :func:`exit_law` and :func:`layer_factors`.  **Returns:** float.  **Source:**
+    derived.
+    """
+    factor = float(layer_factors(beta, dim, dominant_degree(beta, dim), step, flow, projected=projected))
+    return max(linear_room(n, threshold), 0.0) / math.log(factor)
+
+
+def critical_tilt(beta: float, degree: int, n: float, threshold: float = 0.3, dim: int = 2) -> float:
+    """Tilt above which a planted degree m beats k_max.
+
+        epsilon_c = delta (delta sqrt(n))^{-lambda_m/lambda_max}
+
+    The density is 1 + 2 epsilon cos(m theta) on the circle, i.e. A_m(0) = epsilon.
+
+    **Arguments:** `beta` >= 0; `degree` m >= 1; `n` iid tokens; `threshold` delta; `dim` >= 2.
+
+    **Returns:** float.  **Raises:** InputError.  **Source:** derived.
+    """
+    logs = log_growth_rates(beta, check_dim(dim), [degree, dominant_degree(beta, dim)])
+    return check_threshold(threshold) * math.exp(-linear_room(n, threshold) * math.exp(logs[0] - logs[1]))
+
+
+def white_noise_tokens(sigma: float, cells: int) -> float:
+    """Number n = M / (2 pi sigma)^2 of iid tokens that fluctuate like white noise on a grid of the circle.
+
+    **Arguments:** `sigma` > 0, the standard deviation per cell of a density with respect to d theta; `cells`
+    M >= 1.
+
+    **Returns:** float.  **Raises:** InputError.  **Source:** derived.
+    """
+    if not sigma > 0 or not cells >= 1:
+        raise InputError(f"sigma must be > 0 and cells >= 1, got {sigma!r} and {cells!r}")
+    return cells / (2.0 * math.pi * sigma) ** 2
