@@ -34,12 +34,25 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
-    from . import attention, errors, experiments, figures, flows, observe, report, solve, special, sphere, studies, theory
+    from . import (
+        attention,
+        errors,
+        experiments,
+        figures,
+        flows,
+        observe,
+        report,
+        solve,
+        special,
+        sphere,
+        studies,
+        theory,
+    )
     from .errors import InputError
     from .flows import SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
-__all__ = [  # noqa: F822
+__all__ = [
     "InputError",
     "SelfAttention",
     "UnnormalizedSelfAttention",

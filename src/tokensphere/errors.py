@@ -37,9 +37,14 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def check_positive_int(value: Any, name: str, least: int = 1) -> int:
     """Return `value` as an int that is at least `least`, or raise :class:`InputError`."""
-    if isinstance(value, bool) or int(value) != value or value < least:
+    try:
+        whole = int(value)
+        good = whole == value and whole >= least and not isinstance(value, bool)
+    except (TypeError, ValueError, OverflowError):
+        good = False
+    if not good:
         raise InputError(f"{name} must be a whole number >= {least}, got {value!r}")
-    return int(value)
+    return whole
 
 
 def check_dim(dim: Any) -> int:
@@ -49,10 +54,20 @@ def check_dim(dim: Any) -> int:
 
 def check_beta(beta: Any) -> float:
     """Return the inverse temperature as a finite float >= 0, or raise :class:`InputError`."""
-    value = float(beta)
+    try:
+        value = float(beta)
+    except (TypeError, ValueError):
+        value = np.nan
     if not np.isfinite(value) or value < 0:
         raise InputError(f"beta must be a finite number >= 0, got {beta!r}")
     return value
+
+
+def _numbers(values: Any, name: str) -> np.ndarray:
+    try:
+        return np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be an array of numbers, got {type(values).__name__}") from None
 
 
 def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndarray:
@@ -61,7 +76,7 @@ def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndar
     Raises :class:`InputError` that names the first bad token: wrong shape, NaN or infinity, zero length, or a
     norm further than `unit_tolerance` from 1 (``None`` skips the norm check).
     """
-    array = np.ascontiguousarray(tokens, dtype=np.float64)
+    array = _numbers(tokens, "tokens")
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise InputError(f"tokens must have shape (n, dim) with n >= 1 and dim >= 2, got {array.shape}")
     finite = np.isfinite(array).all(axis=1)
@@ -70,8 +85,8 @@ def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndar
         raise InputError(f"token {i} is not finite: {array[i][:4]}")
     if unit_tolerance is not None:
         norms = np.linalg.norm(array, axis=1)
-        off = np.abs(norms - 1.0)
-        if off.max() > unit_tolerance:
+        off = np.abs(norms - 1.0) > unit_tolerance
+        if off.any():
             i = int(np.argmax(off))
             what = "has zero length" if norms[i] == 0 else f"has length {norms[i]:.6g}, not 1"
             raise InputError(f"token {i} {what}; normalise with tokensphere.sphere.normalize")
@@ -82,7 +97,7 @@ def check_weights(weights: Any, n: int) -> np.ndarray:
     """Return masses as an (n,) float64 array: positive, summing to 1 within 1e-9. ``None`` gives 1/n each."""
     if weights is None:
         return np.full(n, 1.0 / n)
-    array = np.ascontiguousarray(weights, dtype=np.float64)
+    array = _numbers(weights, "weights")
     if array.shape != (n,):
         raise InputError(f"weights must have shape ({n},), one mass a token, got {array.shape}")
     bad = ~(np.isfinite(array) & (array >= 0))
@@ -97,7 +112,7 @@ def check_weights(weights: Any, n: int) -> np.ndarray:
 
 def check_times(times: Any) -> np.ndarray:
     """Return save times as an increasing (m,) float64 array with m >= 1, or raise :class:`InputError`."""
-    array = np.atleast_1d(np.ascontiguousarray(times, dtype=np.float64))
+    array = np.atleast_1d(_numbers(times, "times"))
     if array.ndim != 1 or array.size < 1:
         raise InputError(f"times must be a non-empty list of numbers, got shape {array.shape}")
     if not np.isfinite(array).all():

@@ -50,9 +50,7 @@ def test_rotation_permutation_and_copies(dim, seed):
     rng = np.random.default_rng(seed)
     tokens = sphere.uniform(20, dim, seed)
     base = observe.energy(tokens, 7.0)
-    assert observe.energy(tokens @ ortho_group.rvs(dim, random_state=rng), 7.0) == pytest.approx(
-        base, rel=1e-11
-    )
+    assert observe.energy(tokens @ ortho_group.rvs(dim, random_state=rng), 7.0) == pytest.approx(base, rel=1e-11)
     assert observe.energy(rng.permutation(tokens), 7.0) == pytest.approx(base, rel=1e-12)
     copies = rng.integers(1, 4, 20)
     assert observe.energy(np.repeat(tokens, copies, axis=0), 7.0) == pytest.approx(

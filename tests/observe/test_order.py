@@ -10,9 +10,7 @@ from tokensphere.errors import InputError
 @pytest.mark.parametrize("dim", [2, 3])
 def test_uniform_tokens_have_mean_power_one_over_n(dim):
     n, runs = 50, 400
-    power = np.mean(
-        [observe.order_parameters(sphere.uniform(n, dim, s), [1, 2, 3]) ** 2 for s in range(runs)], axis=0
-    )
+    power = np.mean([observe.order_parameters(sphere.uniform(n, dim, s), [1, 2, 3]) ** 2 for s in range(runs)], axis=0)
     np.testing.assert_allclose(n * power, 1, atol=5 * math.sqrt(1 / runs))
 
 
@@ -54,8 +52,7 @@ def test_noise_gives_an_honest_standard_error():
     misses = [
         (f.rate - 5) / f.stderr
         for f in (
-            observe.fit_growth(t, 1e-3 * np.exp(5 * t + 0.01 * rng.normal(size=30)), 1e-4, 1.0)
-            for _ in range(200)
+            observe.fit_growth(t, 1e-3 * np.exp(5 * t + 0.01 * rng.normal(size=30)), 1e-4, 1.0) for _ in range(200)
         )
     ]
     assert 0.8 < np.std(misses) < 1.3

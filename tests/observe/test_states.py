@@ -46,9 +46,7 @@ def test_uniform_is_as_far_from_every_state_as_an_arc():
 
 def test_large_cloud():
     tokens = sphere.uniform(200_000, 2, 0)
-    assert observe.k_cluster_distance(tokens, 4).distance == pytest.approx(
-        math.pi / (4 * math.sqrt(3)), rel=0.01
-    )
+    assert observe.k_cluster_distance(tokens, 4).distance == pytest.approx(math.pi / (4 * math.sqrt(3)), rel=0.01)
 
 
 def test_periodic_defect():
@@ -56,9 +54,7 @@ def test_periodic_defect():
     assert observe.k_periodic_defect(sphere.equispaced(100, 1e-3, degree=2), 3) > 1e3
     theta = sphere.angles(sphere.equispaced(120, 1e-2, degree=3))
     tilt = theta + 1e-4 * np.cos(2 * theta)  # mode 2 of size 1e-4 on mode 3 of size 1e-2
-    assert observe.k_periodic_defect(sphere.from_angles(tilt), 3, max_degree=3) == pytest.approx(
-        1e-2, rel=1e-2
-    )
+    assert observe.k_periodic_defect(sphere.from_angles(tilt), 3, max_degree=3) == pytest.approx(1e-2, rel=1e-2)
 
 
 def test_bad_input_is_named():

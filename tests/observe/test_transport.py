@@ -35,9 +35,7 @@ def test_circle_against_linear_programming(p, seed):
     spread = [0.3, 1.0, 10.0][seed % 3]
     a, b = cloud(rng, n, spread), cloud(rng, m, 10.0)
     u, v = rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))
-    assert observe.wasserstein(a, b, p, weights_a=u, weights_b=v) == pytest.approx(
-        program(a, b, p, u, v), abs=2e-6
-    )
+    assert observe.wasserstein(a, b, p, weights_a=u, weights_b=v) == pytest.approx(program(a, b, p, u, v), abs=2e-6)
     equal = program(a, b, p, np.full(n, 1 / n), np.full(m, 1 / m))
     assert observe.wasserstein(a, b, p) == pytest.approx(equal, abs=2e-6)
     mixed = program(a, b, p, u, np.full(m, 1 / m))
@@ -84,9 +82,7 @@ def test_triangle_symmetry_rotation_and_copies(seed, p):
     assert observe.wasserstein(b, a, p, weights_a=v, weights_b=u) == pytest.approx(ab, abs=1e-7)
     turn = sphere.from_angles([rng.uniform(0, 6)])[0]
     matrix = np.array([[turn[0], turn[1]], [-turn[1], turn[0]]])
-    assert observe.wasserstein(a @ matrix, b @ matrix, p, weights_a=u, weights_b=v) == pytest.approx(
-        ab, abs=1e-7
-    )
+    assert observe.wasserstein(a @ matrix, b @ matrix, p, weights_a=u, weights_b=v) == pytest.approx(ab, abs=1e-7)
     copies = rng.integers(1, 4, len(a))
     assert observe.wasserstein(np.repeat(a, copies, axis=0), b, p) == pytest.approx(
         observe.wasserstein(a, b, p, weights_a=copies / copies.sum()), abs=1e-7
@@ -161,10 +157,7 @@ def test_mean_distance_to_a_sampled_law(n, reference):
     rng = np.random.default_rng(0)
     runs = 1500
     values = math.sqrt(n) * np.array(
-        [
-            observe.wasserstein(sphere.from_angles(np.interp(rng.random(n), law, grid)), fine, 1)
-            for _ in range(runs)
-        ]
+        [observe.wasserstein(sphere.from_angles(np.interp(rng.random(n), law, grid)), fine, 1) for _ in range(runs)]
     )
     # The reference has a standard error of the same size.
     assert values.mean() == pytest.approx(reference, abs=4 * math.sqrt(2 / runs) * values.std())

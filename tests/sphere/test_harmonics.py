@@ -14,9 +14,7 @@ def direct(tokens, degrees, weights):
     nu = tokens.shape[1] / 2 - 1
     if nu == 0:
         return np.array([weights @ np.cos(k * np.arccos(gram)) @ weights for k in degrees])
-    return np.array(
-        [weights @ eval_gegenbauer(k, nu, gram) @ weights / eval_gegenbauer(k, nu, 1.0) for k in degrees]
-    )
+    return np.array([weights @ eval_gegenbauer(k, nu, gram) @ weights / eval_gegenbauer(k, nu, 1.0) for k in degrees])
 
 
 def masses(n, seed=0):
@@ -28,9 +26,7 @@ def masses(n, seed=0):
 @pytest.mark.parametrize("degrees", [[1], [2, 1], [0, 1, 2, 3, 7, 12]])
 def test_power_against_gram(n, dim, degrees):
     tokens, w = sphere.uniform(n, dim, n + dim), masses(n)
-    np.testing.assert_allclose(
-        sphere.harmonic_power(tokens, degrees, w), direct(tokens, degrees, w), atol=2e-12
-    )
+    np.testing.assert_allclose(sphere.harmonic_power(tokens, degrees, w), direct(tokens, degrees, w), atol=2e-12)
 
 
 def test_power_at_the_poles_and_the_seam():

@@ -105,11 +105,7 @@ def test_the_degree_falls_with_noise():
         top = critical_noise(5, 2, flow)
         found = [dominant_degree(5, 2, f * top, flow) for f in (0, 0.1, 0.25, 0.5, 0.75)]
         assert found == [3, 3, 2, 2, 1]
-        assert (
-            growth_rates(5, 2, 1, flow, noise=1.001 * top)
-            < 0
-            < growth_rates(5, 2, 1, flow, noise=0.999 * top)
-        )
+        assert growth_rates(5, 2, 1, flow, noise=1.001 * top) < 0 < growth_rates(5, 2, 1, flow, noise=0.999 * top)
     assert dominant_degree(1e6, 4096, 1.0, "usa-shifted") == 1
     assert dominant_degree(1e4, 2, 1.0, "usa") == 141
 

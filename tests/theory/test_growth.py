@@ -91,9 +91,7 @@ def test_condition_two_lambda_above_the_constant_fails_with_the_right_rate():
     assert 2 * rate < np.exp(5) < 2 * (2 * np.pi * rate)
 
 
-@pytest.mark.parametrize(
-    ("dim", "beta", "right", "wrong"), [(3, 7, 3, 4), (8, 5, 1, 2), (3, 2, 2, 2), (3, 5, 3, 3)]
-)
+@pytest.mark.parametrize(("dim", "beta", "right", "wrong"), [(3, 7, 3, 4), (8, 5, 1, 2), (3, 2, 2, 2), (3, 5, 3, 3)])
 def test_basis_coefficients_alone_give_another_degree(dim, beta, right, wrong):
     k = np.arange(1, 12)
     nu = dim / 2 - 1

@@ -74,9 +74,7 @@ def test_overflow_keeps_the_logarithm():
     measured = predict_emergence(1e4, 2, 1000, order_parameters=[0.01, 0.0]).measured
     assert measured.times == (0.0, np.inf)
     assert predict_emergence(1e4, 2, 1000, flow="usa-shifted", step=0.1, layers=5).times.leading.layers > 100
-    assert predict_emergence(5, 2, 2000, noise=critical_noise(5, 2, "usa")).times.rate == pytest.approx(
-        0, abs=1e-12
-    )
+    assert predict_emergence(5, 2, 2000, noise=critical_noise(5, 2, "usa")).times.rate == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize("factor", [1 - 0.01, 1 - 1e-9, 1 + 1e-9, 1 + 0.01])

@@ -27,9 +27,7 @@ def test_layer_factors():
     g = iv(1, 5) / iv(0, 5)
     for flow, z in (("sa", 1), ("usa", iv(0, 5)), ("usa-shifted", iv(0, 5) * np.exp(-5))):
         rate = growth_rates(5, 2, 3, flow)
-        assert layer_factors(5, 2, 3, 0.1, flow) == pytest.approx(
-            1 + 0.1 * rate / (1 + 0.1 * z * g), rel=1e-13
-        )
+        assert layer_factors(5, 2, 3, 0.1, flow) == pytest.approx(1 + 0.1 * rate / (1 + 0.1 * z * g), rel=1e-13)
 
 
 def test_a_layer_map_on_the_circle():

@@ -121,9 +121,7 @@ class Circle(AbstractAttention):
         m = np.shape(queries)[0]
         width = 2 if values is None else np.shape(values)[-1]
         tangent = tangent and values is None
-        host = functools.partial(
-            _sums, tangent=tangent, same=keys is queries, row_tolerance=self.row_tolerance
-        )
+        host = functools.partial(_sums, tangent=tangent, same=keys is queries, row_tolerance=self.row_tolerance)
         operands = (queries, keys, values, weights, beta)
         if not is_traced(*operands):
             return Attended(*host(*operands))
@@ -165,9 +163,7 @@ def _sums(
         mean = _tangents(both.imag / (scale * z), queries)
     else:
         z = at_queries.synthesise(potential).real
-        parts = [
-            at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values)
-        ]
+        parts = [at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values)]
         columns = np.stack([column for part in parts for column in (part.real, part.imag)], axis=1)
         mean = columns[:, : 2 if values is None else values.shape[1]] / z[:, None]
     far = np.flatnonzero(z < z.max() * 1e-13 / row_tolerance)

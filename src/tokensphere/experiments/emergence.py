@@ -1,6 +1,6 @@
 """Emergence of clusters from uniformly distributed tokens: predict, measure, compare [2410.23228].
 
-    theory:  A_k(t) ≈ A_k(0) e^{λ_k t};  exit = min_k ln(δ/A_k(0))/λ_k;  clusters at (2πj − arg μ̂_k)/k
+theory:  A_k(t) ≈ A_k(0) e^{λ_k t};  exit = min_k ln(δ/A_k(0))/λ_k;  clusters at (2πj − arg μ̂_k)/k
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
     fits = {
         int(k): fit_growth(times, order[:, i], max(float(order[0, i]), 1e-300), _FIT_TO)
         if 0 < order[0, i] < 0.5 * _FIT_TO
-        else GrowthFit(np.nan, np.nan, np.nan, np.nan, 0, np.nan, f"starts at {order[0, i]:.3g}, too near the threshold")
+        else GrowthFit(
+            np.nan, np.nan, np.nan, np.nan, 0, np.nan, f"starts at {order[0, i]:.3g}, too near the threshold"
+        )
         for i, k in enumerate(setting.degrees)
     }
     winner = winning_degree(times, order, setting.degrees, setting.threshold)
@@ -156,7 +158,8 @@ def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
     sign = setting.flow.gradient_sign
     monotone = None if sign is None else energy_monotone(times, sign * energy)
     norms = max(
-        float(np.abs(np.linalg.norm(run.tokens.isel(time=i).values, axis=1) - 1.0).max()) for i in (0, run.sizes["time"] - 1)
+        float(np.abs(np.linalg.norm(run.tokens.isel(time=i).values, axis=1) - 1.0).max())
+        for i in (0, run.sizes["time"] - 1)
     )
     return EmergenceMeasurement(
         exit_time=run.attrs["events"].get("linear_exit"),
@@ -172,12 +175,13 @@ def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
     )
 
 
-def judge(setting: Setting, prediction: EmergencePrediction | None, seen: EmergenceMeasurement, t_end: float) -> list[Verdict]:
+def judge(
+    setting: Setting, prediction: EmergencePrediction | None, seen: EmergenceMeasurement, t_end: float
+) -> list[Verdict]:
     """Every claim of the theory about this run, with a verdict. `prediction` is `None` if there is none."""
     verdicts = []
     if prediction is None:
-        reason = setting.obstacle or "no prediction"
-        verdicts.append(not_applicable("emergence from the uniform law", reason))
+        verdicts.append(not_applicable("emergence from the uniform law", setting.obstacle or "no prediction"))
     else:
         void = [d for d in prediction.diagnoses if d.code in _VOID]
         reason = f"{void[0].code}: {void[0].message}" if void else None
@@ -188,7 +192,11 @@ def judge(setting: Setting, prediction: EmergencePrediction | None, seen: Emerge
 
 
 def _linear_phase(
-    setting: Setting, prediction: EmergencePrediction, seen: EmergenceMeasurement, t_end: float, void: str | None
+    setting: Setting,
+    prediction: EmergencePrediction,
+    seen: EmergenceMeasurement,
+    t_end: float,
+    void: str | None,
 ) -> list[Verdict]:
     names = (
         "growth rate of the winner",
@@ -226,7 +234,11 @@ def _linear_phase(
     verdicts.append(_exact(winner_name, same, race.winner, winner, margin))
 
     if law is None:
-        return [*verdicts, not_applicable(law_exit, "no law with noise"), not_applicable(law_winner, "no law with noise")]
+        return [
+            *verdicts,
+            not_applicable(law_exit, "no law with noise"),
+            not_applicable(law_winner, "no law with noise"),
+        ]
     low, high = law.quantile(0.005), law.quantile(0.995)
     inside = low <= seen.exit_time <= high
     sentence = f"{'inside' if inside else 'outside'} the central 99 % of the law, [{low:.4g}, {high:.4g}]"
@@ -261,7 +273,9 @@ def _clustering(
     worst = float(np.abs(gaps).min(axis=1).max())
     agrees = worst <= 0.2
     outcome: Outcome = "agrees" if agrees else "disagrees"
-    sentence = f"the farthest cluster is {worst:.2g} rad from its predicted angle, {'within' if agrees else 'beyond'} 0.2"
+    sentence = (
+        f"the farthest cluster is {worst:.2g} rad from its predicted angle, {'within' if agrees else 'beyond'} 0.2"
+    )
     shown = [round(float(a), 4) for a in np.sort(predicted % (2 * np.pi))]
     measured = [round(a, 4) for a in seen.positions]
     return [*verdicts, Verdict(place, outcome, shown, measured, 0.2, "rad", sentence, "2410.23228")]
@@ -278,6 +292,13 @@ def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
 
 
 def _exact(
-    name: str, agrees: bool, predicted: Any, measured: Any, sentence: str, *, unit: str = "", source: str = "derived"
+    name: str,
+    agrees: bool,
+    predicted: Any,
+    measured: Any,
+    sentence: str,
+    *,
+    unit: str = "",
+    source: str = "derived",
 ) -> Verdict:
     return Verdict(name, "agrees" if agrees else "disagrees", predicted, measured, None, unit, sentence, source)

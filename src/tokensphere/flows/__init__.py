@@ -6,4 +6,11 @@ from .base import AbstractFlow, AttentionFlow, evaluate_field, project
 from .self_attention import SelfAttention
 from .unnormalized import UnnormalizedSelfAttention
 
-__all__ = ["AbstractFlow", "AttentionFlow", "SelfAttention", "UnnormalizedSelfAttention", "evaluate_field", "project"]
+__all__ = [
+    "AbstractFlow",
+    "AttentionFlow",
+    "SelfAttention",
+    "UnnormalizedSelfAttention",
+    "evaluate_field",
+    "project",
+]

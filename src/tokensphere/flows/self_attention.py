@@ -1,6 +1,6 @@
 """Self-attention (SA): the softmax flow.
 
-    dx_i/dt = P_{x_i} Z_i⁻¹ Σ_j w_j e^{β x_iᵀB x_j} V x_j,    Z_i = Σ_j w_j e^{β x_iᵀB x_j}        [2312.10794]
+dx_i/dt = P_{x_i} Z_i⁻¹ Σ_j w_j e^{β x_iᵀB x_j} V x_j,    Z_i = Σ_j w_j e^{β x_iᵀB x_j}        [2312.10794]
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Unnormalised self-attention (USA), in its plain and its shifted clock.
 
-    dx_i/dt = P_{x_i} Σ_j w_j e^{β x_iᵀB x_j} V x_j                        [2312.10794; eq. 2 of 2410.23228]
-    shifted: the kernel is e^{β(x_iᵀB x_j − 1)}; same orbit, t_shifted = e^β t
+dx_i/dt = P_{x_i} Σ_j w_j e^{β x_iᵀB x_j} V x_j                        [2312.10794; eq. 2 of 2410.23228]
+shifted: the kernel is e^{β(x_iᵀB x_j − 1)}; same orbit, t_shifted = e^β t
 """
 
 from __future__ import annotations

@@ -71,9 +71,7 @@ def clusters(tokens: Any, angle: float, weights: Any = None) -> Clusters:
     rank = np.empty(count, dtype=np.int64)
     rank[order] = np.arange(count)
     share = np.where(mass[labels] > 0, masses, 1.0)  # a cluster of weightless tokens still has a position
-    mean = np.stack(
-        [np.bincount(labels, weights=share * column, minlength=count) for column in points.T], axis=1
-    )
+    mean = np.stack([np.bincount(labels, weights=share * column, minlength=count) for column in points.T], axis=1)
     length = np.linalg.norm(mean, axis=1)
     weight = np.bincount(labels, weights=share, minlength=count)
     clear = length > 1e-14 * weight

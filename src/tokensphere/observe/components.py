@@ -72,9 +72,7 @@ def tree_components(points: np.ndarray, angle: float) -> np.ndarray:
     return labels[back]
 
 
-def _foreign_edges(
-    points: np.ndarray, labels: np.ndarray, reach: float
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _foreign_edges(points: np.ndarray, labels: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray] | None:
     """Return pairs of component numbers that touch (at least one for each that touches another), or None.
 
     Two components differ in some binary digit, so the trees of tokens with that digit 0 and 1 separate
@@ -89,9 +87,7 @@ def _foreign_edges(
         side = (small >> digit) & 1 == 1
         halves = np.flatnonzero(side), np.flatnonzero(~side)
         for here, there in (halves, halves[::-1]):
-            distance, index = cKDTree(points[there]).query(
-                points[here], distance_upper_bound=reach, workers=-1
-            )
+            distance, index = cKDTree(points[there]).query(points[here], distance_upper_bound=reach, workers=-1)
             hit = np.isfinite(distance)
             left.append(labels[here[hit]])
             right.append(labels[there[index[hit]]])

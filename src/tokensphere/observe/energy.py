@@ -53,9 +53,7 @@ def energy(tokens: Any, beta: float, weights: Any = None, shifted: bool = False)
     if b == 0.0:
         return 0.5 * float(harmonic_power(points, 1, masses)[0])
     if not shifted and b > _LARGEST_EXPONENT:
-        raise InputError(
-            f"energy overflows for beta = {b:g} (e^beta); pass shifted=True for the kernel e^(beta(c-1))"
-        )
+        raise InputError(f"energy overflows for beta = {b:g} (e^beta); pass shifted=True for the kernel e^(beta(c-1))")
     highest = math.ceil(9.0 * math.sqrt(b) + 16.0)  # I_k/I_0 < 1e-17 beyond
     spectral = dim == 2 and b <= _SPECTRAL_BETA
     spectral = spectral or (dim == 3 and n >= _MANY_TOKENS and highest < n // 4 and highest <= 2000)

@@ -33,9 +33,7 @@ def positive_level(value: Any, name: str) -> float:
     return level
 
 
-def crossing_time(
-    times: np.ndarray, values: np.ndarray, level: float, *, rising: bool = True
-) -> float | None:
+def crossing_time(times: np.ndarray, values: np.ndarray, level: float, *, rising: bool = True) -> float | None:
     """Return the first time the positive series reaches `level`, by log-linear interpolation; None if never.
 
     ln(value) is taken linear in time between two samples (linear in value when one of them is zero). A

@@ -77,9 +77,7 @@ def _distances(x: np.ndarray, y: np.ndarray, metric: str) -> np.ndarray:
     return apart if metric == "chordal" else 2.0 * np.arctan2(apart, cdist(x, -y))
 
 
-def _circle(
-    x: np.ndarray, y: np.ndarray, p: float, mass_x: np.ndarray | None, mass_y: np.ndarray | None
-) -> float:
+def _circle(x: np.ndarray, y: np.ndarray, p: float, mass_x: np.ndarray | None, mass_y: np.ndarray | None) -> float:
     units, sliver = unit_of(x.size, y.size, mass_x is None and mass_y is None)
     f, g = quantiles(x, mass_x, units), quantiles(y, mass_y, units)
     if p > 1.0:
@@ -115,9 +113,7 @@ def wasserstein_to_uniform(tokens: Any, p: int = 2, weights: Any = None) -> floa
     """
     points = check_tokens(tokens)
     if points.shape[1] != 2:
-        raise InputError(
-            f"wasserstein_to_uniform needs tokens on the circle (dim = 2), got dim = {points.shape[1]}"
-        )
+        raise InputError(f"wasserstein_to_uniform needs tokens on the circle (dim = 2), got dim = {points.shape[1]}")
     if p not in (1, 2):
         raise InputError(f"p must be 1 or 2, got {p!r}")
     theta = np.arctan2(points[:, 1], points[:, 0])
@@ -125,9 +121,7 @@ def wasserstein_to_uniform(tokens: Any, p: int = 2, weights: Any = None) -> floa
     order = np.argsort(theta, kind="stable")
     mass = masses[order] / masses.sum()
     knots = np.cumsum(mass)
-    middle = theta[order] - 2.0 * np.pi * (
-        knots - mass / 2.0
-    )  # D is uniform on middle ± pi mass, with this mass
+    middle = theta[order] - 2.0 * np.pi * (knots - mass / 2.0)  # D is uniform on middle ± pi mass, with this mass
     middle -= mass @ middle
     if p == 2:
         return math.sqrt(float(mass @ (middle**2 + (np.pi * mass) ** 2 / 3.0)))

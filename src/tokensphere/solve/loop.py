@@ -170,7 +170,9 @@ class Integrator:
 
     @staticmethod
     def _explain(outcome: StepOutcome, t: float) -> None:
-        bad = ~np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) | ~np.isfinite(np.asarray(outcome.tokens)).all(axis=-1)
+        bad = ~np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) | ~np.isfinite(np.asarray(outcome.tokens)).all(
+            axis=-1
+        )
         raise SolveError(f"the velocity of token {int(np.argmax(bad))} is not finite in the step after t = {t:g}")
 
     # -- events -----------------------------------------------------------------------------------------------

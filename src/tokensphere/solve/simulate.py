@@ -94,7 +94,10 @@ def simulate(
             "step_size": ("step", steps[:, 1]),
             "step_error": ("step", steps[:, 2]),
         },
-        coords={"time": [frame[0] for frame in frames], "weights": ("token", check_weights(masses, len(points)))},
+        coords={
+            "time": [frame[0] for frame in frames],
+            "weights": ("token", check_weights(masses, len(points))),
+        },
         attrs={
             "events": {fired.name: fired.time for fired in state.fired},
             "steps": state.steps,

@@ -15,7 +15,7 @@ import equinox as eqx
 import numpy as np
 
 from tokensphere.flows import AbstractFlow, evaluate_field, project
-from tokensphere.jaxsetup import jnp, namespace, rowwise_dot
+from tokensphere.jaxsetup import jax, jnp, namespace, rowwise_dot
 
 from .tableaus import Tableau
 
@@ -52,7 +52,14 @@ class StepOutcome(NamedTuple):
 
 
 def step(
-    flow: AbstractFlow, control: Control, t: Any, size: Any, tokens: Any, velocity: Any, weights: Any, memory: Any
+    flow: AbstractFlow,
+    control: Control,
+    t: Any,
+    size: Any,
+    tokens: Any,
+    velocity: Any,
+    weights: Any,
+    memory: Any,
 ) -> StepOutcome:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
@@ -111,9 +118,7 @@ def _adapt(control: Control, size: Any, error: Any, memory: Any) -> tuple[Any, A
     return accepted, end - start, new_memory
 
 
-def initial_step(
-    flow: AbstractFlow, control: Control, t: float, tokens: Any, velocity: Any, weights: Any
-) -> float:
+def initial_step(flow: AbstractFlow, control: Control, t: float, tokens: Any, velocity: Any, weights: Any) -> float:
     """A first step size from the sizes of dx/dt and its change (Hairer, Nørsett, Wanner, II.4)."""
     assert control.rtol is not None
 

@@ -1,6 +1,6 @@
 """Explicit Runge–Kutta methods as numbers: the coefficients of diffrax's solvers, and the classical RK4.
 
-    k_i = f(t + c_i h, x + h Σ_{j<i} a_ij k_j),    x⁺ = x + h Σ b_i k_i,    error = h Σ e_i k_i
+k_i = f(t + c_i h, x + h Σ_{j<i} a_ij k_j),    x⁺ = x + h Σ b_i k_i,    error = h Σ e_i k_i
 """
 
 from __future__ import annotations

@@ -74,9 +74,7 @@ def bessel_ratio(order: Any, beta: Any) -> np.ndarray:
     mu, z = np.broadcast_arrays(np.asarray(order, dtype=np.float64), np.asarray(beta, dtype=np.float64))
     for name, array in (("order", mu), ("beta", z)):
         if not (np.isfinite(array) & (array >= 0)).all():
-            raise InputError(
-                f"{name} must be finite and >= 0, got {array[~(array >= 0) | ~np.isfinite(array)][0]}"
-            )
+            raise InputError(f"{name} must be finite and >= 0, got {array[~(array >= 0) | ~np.isfinite(array)][0]}")
     if mu.size <= 16:
         pairs = zip(mu.ravel().tolist(), z.ravel().tolist(), strict=True)
         return np.array([bessel_ratios(m, b, 1)[0] for m, b in pairs]).reshape(mu.shape)

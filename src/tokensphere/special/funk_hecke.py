@@ -103,9 +103,7 @@ def _converge(
                 break
         current = np.append(sums, mass)
         if previous is not None:
-            error = float(np.abs(current * np.exp(scale - old_scale) - previous).max()) / max(
-                previous[-1], 1e-300
-            )
+            error = float(np.abs(current * np.exp(scale - old_scale) - previous).max()) / max(previous[-1], 1e-300)
             agreements = agreements + 1 if error <= rtol else 0
             if agreements == 2 or mass == 0.0:
                 return sums.reshape(wanted.shape), scale, mass
@@ -148,9 +146,7 @@ def funk_hecke(
     def log_magnitude(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values = np.asarray(kernel(q), dtype=np.float64)
         if values.shape != q.shape:
-            raise InputError(
-                f"kernel must return shape {q.shape} for an input of that shape, got {values.shape}"
-            )
+            raise InputError(f"kernel must return shape {q.shape} for an input of that shape, got {values.shape}")
         if not np.isfinite(values).all():
             i = int(np.argmin(np.isfinite(values)))
             raise InputError(f"kernel({q[i]:.6g}) is {values[i]}; pass a shifted kernel that stays finite")

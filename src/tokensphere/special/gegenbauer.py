@@ -24,9 +24,7 @@ def check_degrees(degrees: Any) -> np.ndarray:
         raise InputError(f"degrees must be whole numbers >= 0, got {degrees!r}")
     bad = ~np.isfinite(array) | (array < 0) | (array != np.floor(array))
     if bad.any():
-        raise InputError(
-            f"degrees must be whole numbers >= 0, got {np.atleast_1d(array)[np.atleast_1d(bad)][0]}"
-        )
+        raise InputError(f"degrees must be whole numbers >= 0, got {np.atleast_1d(array)[np.atleast_1d(bad)][0]}")
     return array.astype(np.int64)
 
 

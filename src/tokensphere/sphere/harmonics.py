@@ -104,9 +104,7 @@ def harmonic_power(tokens: Any, degrees: Any, weights: Any = None) -> np.ndarray
     **Raises:** `InputError` for bad tokens, degrees or weights, naming the first bad one.
     """
     points = check_tokens(tokens)
-    wanted = [
-        check_positive_int(k, "degree", least=0) for k in np.atleast_1d(np.asarray(degrees)).ravel().tolist()
-    ]
+    wanted = [check_positive_int(k, "degree", least=0) for k in np.atleast_1d(np.asarray(degrees)).ravel().tolist()]
     if not wanted:
         raise InputError("degrees must name at least one degree, got an empty list")
     n, dim = points.shape

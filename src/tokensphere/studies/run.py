@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from tokensphere import __version__
 from tokensphere.errors import InputError, check_weights
 from tokensphere.flows import AttentionFlow
 from tokensphere.observe import count_clusters, order_parameters
@@ -306,5 +305,5 @@ def _check_room(folder: Path, needed: int) -> None:
 def _versions() -> dict[str, str]:
     import importlib.metadata as metadata
 
-    names = ("jax", "jaxlib", "diffrax", "equinox", "ducc0", "numpy", "scipy", "zarr")
-    return {"tokensphere": __version__, **{name: metadata.version(name) for name in names}}
+    names = ("tokensphere", "jax", "jaxlib", "diffrax", "equinox", "ducc0", "numpy", "scipy", "zarr")
+    return {name: metadata.version(name) for name in names}

@@ -113,7 +113,10 @@ class MeasureStudy(_Section):
     """What is measured while the run goes on, and the thresholds of its verdicts."""
 
     degrees: int | None = Field(
-        None, ge=1, le=512, description="order parameters of degree 1..degrees; None: twice the dominant degree, at least 8"
+        None,
+        ge=1,
+        le=512,
+        description="order parameters of degree 1..degrees; None: twice the dominant degree, at least 8",
     )
     exit: float = Field(0.1, gt=0, lt=1, description="order parameter at which the linear phase ends")
     cluster_angle: float = Field(0.1, gt=0, lt=3.14, description="tokens closer than this are connected, radians")

@@ -70,8 +70,8 @@ class RunStore:
         if spectral:
             array("step_order", ("step", "degree"), (0, top), (_STEPS_PER_CHUNK, top))
             array("step_energy", ("step",), (0,), (_STEPS_PER_CHUNK,))
-        group["weights"][:] = weights
-        group["degree"][:] = degrees
+        _array(group, "weights")[:] = weights
+        _array(group, "degree")[:] = degrees
         return cls(path, group)
 
     @classmethod
@@ -110,12 +110,18 @@ class RunStore:
 
     def _array(self, name: str) -> zarr.Array:
         if name not in self._arrays:
-            self._arrays[name] = self._group[name]
+            self._arrays[name] = _array(self._group, name)
         return self._arrays[name]
 
     def finish(self, attributes: dict[str, Any]) -> None:
         """Add the final attributes."""
         self._group.attrs.update(attributes)
+
+
+def _array(group: zarr.Group, name: str) -> zarr.Array:
+    array = group[name]
+    assert isinstance(array, zarr.Array)
+    return array
 
 
 def open_run(folder: str | Path) -> xarray.Dataset:

@@ -72,9 +72,7 @@ class ClusterState:
         asymmetry, angle = check_real(asymmetry, "asymmetry"), check_real(angle, "angle")
         if asymmetry <= 0 or angle <= 0:
             raise InputError(f"asymmetry and angle must be > 0, got {asymmetry!r} and {angle!r}")
-        return (
-            max(math.log(angle / asymmetry), 0.0) / self.fastest_drift if self.fastest_drift > 0 else math.inf
-        )
+        return max(math.log(angle / asymmetry), 0.0) / self.fastest_drift if self.fastest_drift > 0 else math.inf
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -101,9 +99,7 @@ def k_cluster_state(beta: float, k: int, flow: str = "usa") -> ClusterState:
     """
     beta, k, flow = check_beta(beta), check_positive_int(k, "k"), check_flow(flow)
     if flow == "usa" and beta > _LOG_MAX - 10:
-        raise RateOverflowError(
-            f"the cluster rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted'"
-        )
+        raise RateOverflowError(f"the cluster rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted'")
     log_z = _log_cluster_partition(beta, k)
     shift = beta if flow == "usa" else 0.0 if flow == "usa-shifted" else -log_z
     j = np.arange(k)
@@ -112,9 +108,7 @@ def k_cluster_state(beta: float, k: int, flow: str = "usa") -> ClusterState:
     curvature = (beta * np.sin(t) ** 2 - np.cos(t)) * np.exp(shift - 2.0 * beta * half_sines**2)
     internal = float(curvature.mean())
     # The integer product modulo k keeps the angle exact for many clusters.
-    drift = tuple(
-        float((curvature * 2.0 * np.sin(np.pi * ((m * j) % k) / k) ** 2).mean()) for m in range(1, k)
-    )
+    drift = tuple(float((curvature * 2.0 * np.sin(np.pi * ((m * j) % k) / k) ** 2).mean()) for m in range(1, k))
     verdict = "metastable" if max(drift, default=-1.0) > 0 else "stable"
     return ClusterState(k, beta, flow, internal, drift, math.exp(-log_z - beta), verdict)
 
@@ -161,7 +155,5 @@ def merger_time(
     start[0] += asymmetry
     if meeting(0.0, start) <= 0:
         return 0.0
-    run = solve_ivp(
-        velocity, (0.0, max_folds), start, method="DOP853", rtol=1e-10, atol=1e-13, events=meeting
-    )
+    run = solve_ivp(velocity, (0.0, max_folds), start, method="DOP853", rtol=1e-10, atol=1e-13, events=meeting)
     return float(run.t_events[0][0]) * scale if run.t_events[0].size else math.inf

@@ -70,9 +70,7 @@ def diagnose(
     best = None if law is None or law.atom > 1.0 - 1e-9 else float(law.probabilities.max()) / (1.0 - law.atom)
     undecided = best is not None and best < _DECIDED
     if second.ratio > _TIE_RATIO or undecided:
-        chance = (
-            "" if law is None or best is None else f"; most likely winner {law.winner} with P = {best:.3g}"
-        )
+        chance = "" if law is None or best is None else f"; most likely winner {law.winner} with P = {best:.3g}"
         need = ""
         if tokens_for_90 is not None:
             count = f"needs n = {tokens_for_90:.3g}" if tokens_for_90 < 1e290 else "is out of reach"

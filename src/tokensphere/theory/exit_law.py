@@ -68,9 +68,7 @@ class _Chances:
     log_room: float
 
     def argument(self, s: np.ndarray) -> np.ndarray:
-        return self.half * np.exp(
-            np.minimum(self.log_room - 2.0 * self.speed * np.asarray(s)[..., None], 690.0)
-        )
+        return self.half * np.exp(np.minimum(self.log_room - 2.0 * self.speed * np.asarray(s)[..., None], 690.0))
 
     def log_survival(self, s: np.ndarray) -> np.ndarray:
         return np.asarray(_log_cdf(self.argument(s), self.half).sum(axis=-1))
@@ -196,9 +194,7 @@ class ExitLaw:
         )
 
 
-def _relative_rates(
-    beta: float, dim: int, max_degree: int | None
-) -> tuple[np.ndarray, np.ndarray, float, int]:
+def _relative_rates(beta: float, dim: int, max_degree: int | None) -> tuple[np.ndarray, np.ndarray, float, int]:
     """Degrees with lambda_k >= lambda_max / 100, their relative rates, log lambda_max (SA) and k_max."""
     k_max = dominant_degree(beta, dim)
     top = max_degree if max_degree is not None else 2 * k_max + 2

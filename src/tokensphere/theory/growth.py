@@ -55,9 +55,7 @@ def check_real(value: Any, name: str, least: float | None = None) -> float:
     except (TypeError, ValueError):
         raise InputError(f"{name} must be a number, got {value!r}") from None
     if not math.isfinite(number) or (least is not None and number < least):
-        raise InputError(
-            f"{name} must be a finite number{'' if least is None else f' >= {least:g}'}, got {value!r}"
-        )
+        raise InputError(f"{name} must be a finite number{'' if least is None else f' >= {least:g}'}, got {value!r}")
     return number
 
 
@@ -137,8 +135,7 @@ def growth_rates(
     logs = log_sa_rates(abs(z), dim, int(wanted.max()))[wanted] + log_normaliser(abs(z), dim, flow)
     if (logs > _LOG_MAX).any():
         raise RateOverflowError(
-            f"the growth rates of flow='usa' at beta = {beta:g} overflow; "
-            "use flow='usa-shifted' or log_growth_rates"
+            f"the growth rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted' or log_growth_rates"
         )
     rates = value * np.exp(logs)
     if z < 0:

@@ -39,9 +39,7 @@ def _order_parameters(given: Any) -> dict[int, float]:
     """Degrees 1, 2, ... from a sequence, or the degrees of a mapping."""
     if given is None:
         return {}
-    pairs = (
-        given.items() if isinstance(given, Mapping) else enumerate(np.atleast_1d(np.asarray(given, float)), 1)
-    )
+    pairs = given.items() if isinstance(given, Mapping) else enumerate(np.atleast_1d(np.asarray(given, float)), 1)
     out = {check_positive_int(k, "degree of order_parameters"): float(a) for k, a in pairs}
     for k, a in out.items():
         if not 0.0 <= a <= 1.0 + 1e-9:
@@ -59,9 +57,7 @@ def _shown_degrees(beta: float, dim: int, k_max: int, max_degree: int | None) ->
     return np.arange(max(1, k_max - _SHOWN // 2), k_max + _SHOWN // 2 + 1)
 
 
-def _net_rates(
-    beta: float, dim: int, degrees: np.ndarray, flow: str, noise: float
-) -> tuple[np.ndarray, float]:
+def _net_rates(beta: float, dim: int, degrees: np.ndarray, flow: str, noise: float) -> tuple[np.ndarray, float]:
     """Rates with noise, divided by the normaliser of the flow, and the log of that normaliser."""
     log_unit = log_normaliser(beta, dim, flow)
     rates = np.exp(log_growth_rates(beta, dim, degrees, "sa"))
@@ -70,9 +66,7 @@ def _net_rates(
     return rates, log_unit
 
 
-def _rate_table(
-    beta: float, dim: int, degrees: np.ndarray, net: np.ndarray, largest: float
-) -> tuple[DegreeRate, ...]:
+def _rate_table(beta: float, dim: int, degrees: np.ndarray, net: np.ndarray, largest: float) -> tuple[DegreeRate, ...]:
     sa = log_growth_rates(beta, dim, degrees, "sa")
     usa = sa + log_normaliser(beta, dim, "usa")
     shifted = sa + log_normaliser(beta, dim, "usa-shifted")
@@ -130,52 +124,34 @@ def _predictions(
     mean_field = Hypothesis("query-key and value matrices are the identity", True, "B = V = I")
     formula = "(Lambda_k/beta) I_{k+nu}(beta)/I_nu(beta) Z - tau Lambda_k"
     out = [
-        Prediction(
-            "dominant degree", k, "", f"argmax_k {formula}", _SOURCE, (uniform, mean_field), "any beta, dim"
-        ),
+        Prediction("dominant degree", k, "", f"argmax_k {formula}", _SOURCE, (uniform, mean_field), "any beta, dim"),
         Prediction("growth rate", rate, "1/t", formula, _SOURCE, (uniform, mean_field, crowd), "A_k << 1"),
     ]
     if law is not None:
         hypotheses = (uniform, crowd, resolved, linear)
         validity = "mean within 2 % at 100 effective neighbours"
         text = "P(exit > t) = prod_k F_k(D_k n delta^2 e^{-2 lambda_k t})"
-        out.append(
-            Prediction("winner probability", law.probability(k), "", text, "derived", hypotheses, validity)
-        )
+        out.append(Prediction("winner probability", law.probability(k), "", text, "derived", hypotheses, validity))
         out.append(Prediction("median exit time", law.median, "t", text, "derived", hypotheses, validity))
     if p["measured"] is not None:
         text = "min_k ln(delta/A_k(0))/lambda_k"
         exit_time = p["measured"].exit_time
-        out.append(
-            Prediction("exit time of this start", exit_time, "t", text, "derived", (uniform, crowd, linear))
-        )
-        out.append(
-            Prediction("winner of this start", p["measured"].winner, "", text, "derived", (uniform, linear))
-        )
+        out.append(Prediction("exit time of this start", exit_time, "t", text, "derived", (uniform, crowd, linear)))
+        out.append(Prediction("winner of this start", p["measured"].winner, "", text, "derived", (uniform, linear)))
     if p["cluster_angles"] is not None:
-        periodic = Hypothesis(
-            "k-periodic data synchronise to k equal clusters", None, "conjectural in the source"
-        )
+        periodic = Hypothesis("k-periodic data synchronise to k equal clusters", None, "conjectural in the source")
         text = "theta_j = (2 pi j - arg mu_k)/k"
-        out.append(
-            Prediction(
-                "cluster angles", p["cluster_angles"], "rad", text, "[2410.23228]", (uniform, periodic)
-            )
-        )
+        out.append(Prediction("cluster angles", p["cluster_angles"], "rad", text, "[2410.23228]", (uniform, periodic)))
     if p["cluster_state"] is not None and p["cluster_state"].drift_rates:
         text = "omega_m = (1/k) sum_j h''(2 pi j/k)(1 - cos(2 pi m j/k))"
         value = p["cluster_state"].fastest_drift
         equal = Hypothesis("k equal, equally spaced clusters", None, "masses differ by O(n^{-1/2}) at best")
         out.append(Prediction("drift rate of the k-cluster state", value, "1/t", text, "derived", (equal,)))
     text = "tau_c = lambda_1/(d-1)"
-    out.append(
-        Prediction("critical noise", p["critical_noise"], "1/t", text, "derived, [2606.05140]", (mean_field,))
-    )
+    out.append(Prediction("critical noise", p["critical_noise"], "1/t", text, "derived, [2606.05140]", (mean_field,)))
     if log_constant is not None:
         text = "W1(t) <= W1(0) e^{2Ct}, C = e^beta"
-        out.append(
-            Prediction("chaos constant", safe_exp(log_constant), "1/t", text, "[2410.23228]", (), "all t")
-        )
+        out.append(Prediction("chaos constant", safe_exp(log_constant), "1/t", text, "[2410.23228]", (), "all t"))
         out.append(Prediction("Grenier order", order, "", "smallest m with m lambda_max > C", "[2410.23228]"))
     return tuple(out)
 
@@ -332,11 +308,7 @@ def predict_emergence(
         "cluster_state": state,
         "times": times,
     }
-    start = (
-        (None, "not measured")
-        if not amplitudes
-        else (rough is None, f"degree {rough}" if rough else "A_k small")
-    )
+    start = (None, "not measured") if not amplitudes else (rough is None, f"degree {rough}" if rough else "A_k small")
     predictions = _predictions({**fields, "start": start}, times.rate, log_constant, order)
     diagnoses = diagnose(
         k_max=k_max,

@@ -46,9 +46,7 @@ def rotation_rates(
     phi, psi = check_real(query_key_angle, "query_key_angle"), check_real(value_angle, "value_angle")
     z = abs(beta * s)
     if flow == "usa" and z > _LOG_MAX - 10:
-        raise RateOverflowError(
-            f"the rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted'"
-        )
+        raise RateOverflowError(f"the rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted'")
     # The trapezoidal rule is exact once the nodes outnumber the degree plus the width ~ sqrt(beta) of the
     # spectrum.
     top = int(wanted.max())

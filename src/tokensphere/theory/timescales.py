@@ -126,9 +126,7 @@ def manifold_distance(beta: float, dim: int, amplitude: float, threshold: float 
     return float((amplitude / threshold) ** runner_up(beta, dim).gap)
 
 
-def quasi_linear_amplitude(
-    times: Any, beta: float, degree: int, amplitude: float, flow: str = "usa"
-) -> np.ndarray:
+def quasi_linear_amplitude(times: Any, beta: float, degree: int, amplitude: float, flow: str = "usa") -> np.ndarray:
     """Second order g_2 of the quasi-linear expansion on the circle: the coefficient of cos(2 k theta).
 
         g_1 = A e^{lambda_k t} cos(k theta)
@@ -191,9 +189,7 @@ def layer_factors(
     if flow != "sa":
         pull *= safe_exp(log_normaliser(beta, dim, flow))
     if 1.0 + step * pull <= 0:
-        raise InputError(
-            f"step = {step:g} with value = {value:g} sends tokens through the origin; take a smaller step"
-        )
+        raise InputError(f"step = {step:g} with value = {value:g} sends tokens through the origin; take a smaller step")
     return np.asarray(1.0 + step * rates / (1.0 + step * pull))
 
 
