@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "InputError",
@@ -54,6 +55,8 @@ def check_dim(dim: Any) -> int:
 
 def check_beta(beta: Any) -> float:
     """Return the inverse temperature as a finite float >= 0, or raise :class:`InputError`."""
+    import numpy as np
+
     try:
         value = float(beta)
     except (TypeError, ValueError):
@@ -64,6 +67,8 @@ def check_beta(beta: Any) -> float:
 
 
 def _numbers(values: Any, name: str) -> np.ndarray:
+    import numpy as np
+
     try:
         return np.ascontiguousarray(values, dtype=np.float64)
     except (TypeError, ValueError):
@@ -76,6 +81,8 @@ def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndar
     Raises :class:`InputError` that names the first bad token: wrong shape, NaN or infinity, zero length, or a
     norm further than `unit_tolerance` from 1 (``None`` skips the norm check).
     """
+    import numpy as np
+
     array = _numbers(tokens, "tokens")
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2:
         raise InputError(f"tokens must have shape (n, dim) with n >= 1 and dim >= 2, got {array.shape}")
@@ -95,6 +102,8 @@ def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndar
 
 def check_weights(weights: Any, n: int) -> np.ndarray:
     """Return masses as an (n,) float64 array: positive, summing to 1 within 1e-9. ``None`` gives 1/n each."""
+    import numpy as np
+
     if weights is None:
         return np.full(n, 1.0 / n)
     array = _numbers(weights, "weights")
@@ -112,6 +121,8 @@ def check_weights(weights: Any, n: int) -> np.ndarray:
 
 def check_times(times: Any) -> np.ndarray:
     """Return save times as an increasing (m,) float64 array with m >= 1, or raise :class:`InputError`."""
+    import numpy as np
+
     array = np.atleast_1d(_numbers(times, "times"))
     if array.ndim != 1 or array.size < 1:
         raise InputError(f"times must be a non-empty list of numbers, got shape {array.shape}")

@@ -78,7 +78,7 @@ def predict(setting: Setting, tokens: np.ndarray, weights: np.ndarray | None, or
     if dim == 2:
         spectrum = moments(angles(tokens), int(setting.degrees[-1]), weights)
         arguments = {int(k): float(np.angle(spectrum[k])) for k in setting.degrees}
-    count = len(tokens) if weights is None else int(round(1.0 / float(weights @ weights)))
+    count = len(tokens) if weights is None else round(1.0 / float(weights @ weights))
     return predict_emergence(
         setting.flow.beta,
         dim,

@@ -42,7 +42,7 @@ class UnnormalizedSelfAttention(AttentionFlow):
         if not self.shifted and not is_traced(self.beta, self.query_key):
             norm = 1.0 if self.query_key is None else float(jnp.linalg.norm(jnp.atleast_2d(self.query_key), 2))
             if self.beta * norm > 700:
-                raise InputError(f"beta = {self.beta:g}: e^(beta) overflows in the plain clock; use shifted=True")
+                raise InputError(f"beta = {self.beta:g}: e^(beta) overflows in the plain clock; use the shifted one (shifted=True)")
 
     @property
     def clock(self) -> str:

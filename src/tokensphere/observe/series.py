@@ -46,8 +46,6 @@ def crossing_time(times: np.ndarray, values: np.ndarray, level: float, *, rising
     if i == 0:
         return float(times[0])
     low, high = float(values[i - 1]), float(values[i])
-    if low > 0 and high > 0:
-        fraction = math.log(level / low) / math.log(high / low)
-    else:
-        fraction = (level - low) / (high - low)
+    logarithmic = low > 0 and high > 0
+    fraction = math.log(level / low) / math.log(high / low) if logarithmic else (level - low) / (high - low)
     return float(times[i - 1] + fraction * (times[i] - times[i - 1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,28 @@ def build_flow(study: Study) -> AttentionFlow:
     return flow
 
 
+def _check_memory(n: int, dim: int) -> None:
+    """Refuse what cannot fit: tokens, stages of a step and work arrays are about 30 copies of the tokens."""
+    needed = 30 * 8 * n * dim
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return
+    if needed > memory:
+        raise InputError(
+            f"tokens.n = {n:,} with dim {dim} needs about {needed / 1e9:.1f} GB of memory, "
+            f"and this machine has {memory / 1e9:.1f} GB"
+        )
+
+
 def build_tokens(study: Study) -> tuple[np.ndarray, np.ndarray | None]:
-    """Tokens (n, dim) and masses (`None` for 1/n each) at time zero."""
+    """Tokens (n, dim) and masses (`None` for 1/n each) at time zero.
+
+    **Raises:** `InputError` if they would not fit in memory, or the law cannot be met.
+    """
     spec, seed = study.tokens, study.seed
+    if spec.law != "file":
+        _check_memory(spec.n, spec.dim)
     if spec.law == "file":
         assert spec.path is not None
         return sphere.load_tokens(spec.path, key=spec.key, normalize=spec.normalize)

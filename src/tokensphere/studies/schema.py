@@ -6,6 +6,7 @@ Unknown keys are errors that suggest the nearest known one; every key has a defa
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import tomllib
 import typing
@@ -98,7 +99,7 @@ class SolveStudy(_Section):
     @field_validator("times")
     @classmethod
     def _increasing(cls, times: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if times is not None and (len(times) < 2 or any(b <= a for a, b in zip(times, times[1:], strict=False))):
+        if times is not None and (len(times) < 2 or any(b <= a for a, b in itertools.pairwise(times))):
             raise ValueError(f"times must be at least two increasing numbers, got {list(times)}")
         return times
 

@@ -1,0 +1,22 @@
+"""The commands and their names. A new command is one file and one line here."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+import tokensphere
+
+from .predict import predict
+from .report import report
+from .run import run
+
+__all__ = ["app"]
+
+app = App(
+    name="tokensphere",
+    help="Simulate, predict and measure how tokens cluster in deep Transformers.",
+    version=tokensphere.__version__,
+)
+app.command(predict)
+app.command(run)
+app.command(report)

@@ -1,0 +1,68 @@
+"""A progress line for long runs: live on a terminal, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from tokensphere.studies import Progress
+
+__all__ = ["ProgressLine"]
+
+_LIVE_SECONDS = 0.1
+_PLAIN_SECONDS = 10.0
+
+
+class ProgressLine:
+    """Shows time, step size, largest order parameters and remaining time; called after every step."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        self._enabled = enabled
+        self._live = sys.stderr.isatty()
+        self._every = _LIVE_SECONDS if self._live else _PLAIN_SECONDS
+        self._shown_at = time.monotonic() - (0.0 if not self._live else self._every)
+        self._first: tuple[float, float] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._enabled and self._live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    def __call__(self, progress: Progress) -> None:
+        if self._first is None:
+            self._first = (progress.t, progress.seconds)
+        now = time.monotonic()
+        if not self._enabled or now - self._shown_at < self._every:
+            return
+        self._shown_at = now
+        line = self._text(progress)
+        if self._live:
+            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+    def _text(self, progress: Progress) -> str:
+        assert self._first is not None
+        done, spent = progress.t - self._first[0], progress.seconds - self._first[1]
+        left = (progress.t_end - progress.t) * spent / done if done > 0 else float("nan")
+        order = progress.order
+        largest = sorted(range(len(order)), key=lambda i: -order[i])[:3]
+        shown = "  ".join(f"A{i + 1}={order[i]:.3g}" for i in largest)
+        remaining = "" if left != left else f"  {_clock(left)} left"
+        return (
+            f"t = {progress.t:.4g} of {progress.t_end:g}  step {progress.step_size:.2g} (#{progress.steps})  "
+            f"{shown}  {progress.frames} frames{remaining}"
+        )
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

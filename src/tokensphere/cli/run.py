@@ -1,0 +1,147 @@
+"""`tokensphere run`: predict, integrate, measure, compare, write a run folder."""
+
+from __future__ import annotations
+
+import json as json_module
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from tokensphere.errors import InputError
+
+from .parse import parse_settings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tokensphere.studies import Outcome, Prepared, Study
+
+__all__ = ["run", "write_faces"]
+
+
+def run(
+    study: Annotated[str | None, Parameter(help="a study file (.toml) or the name of one that comes along")] = None,
+    *,
+    set: Annotated[list[str] | None, Parameter(help="key=value, for example flow.beta=9; may be repeated")] = None,
+    out: Annotated[Path | None, Parameter(help="run folder (default runs/NAME)")] = None,
+    resume: Annotated[Path | None, Parameter(help="continue the interrupted run in this folder")] = None,
+    explain: Annotated[bool, Parameter(help="print every setting with its meaning and stop", negative="")] = False,
+    figures: Annotated[bool, Parameter(help="make figures and the report")] = True,
+    strict: Annotated[bool, Parameter(help="exit with 1 if a verdict disagrees", negative="")] = False,
+    json: Annotated[bool, Parameter(help="print the outcome as JSON for machines", negative="")] = False,
+) -> None:
+    """Carry out a study: predictions first, then the run, then a table of verdicts and a report.
+
+    Studies that come along: emergence, emergence-beta7.
+    """
+    from rich.console import Console
+
+    chosen = _choose(study, parse_settings(set or []), resume, out)
+    console = Console(quiet=json)
+    if explain:
+        _explain(console, chosen)
+        return
+
+    from tokensphere import studies
+
+    prepared = studies.prepare(chosen)
+    folder = resume or out or studies.free_folder(Path("runs"), chosen.name)
+    prediction = studies.predict_study(prepared)
+    _announce(console, prepared, folder)
+    if prediction is not None:
+        from .show import show_prediction
+
+        show_prediction(console, prediction)
+    else:
+        console.print(f"No prediction: {prepared.setting.obstacle}.\n")
+
+    from .progress import ProgressLine
+
+    started = time.perf_counter()
+    with ProgressLine(enabled=not json) as line:
+        try:
+            outcome = studies.carry_out(prepared, folder, prediction=prediction, resume=resume is not None, report=line)
+        except KeyboardInterrupt:
+            raise studies.RunError(f"interrupted; go on with: tokensphere run --resume {folder}") from None
+    seconds = time.perf_counter() - started
+    attrs = outcome.run.attrs
+    console.print(
+        f"Integrated to t = {float(outcome.run.time[-1]):g} in {seconds:.1f} s: {attrs['steps']} steps, "
+        f"{attrs['rejected']} rejected, {attrs['n_frames']} frames.\n"
+    )
+
+    from .show import show_verdicts
+
+    show_verdicts(console, outcome.verdicts)
+    if figures:
+        write_faces(console, prepared, outcome)
+    console.print(f"Everything is in {folder}", soft_wrap=True)
+    if json:
+        print(json_module.dumps(outcome.to_dict(), indent=2))
+    if strict and any(verdict.outcome == "disagrees" for verdict in outcome.verdicts):
+        raise studies.RunError("a verdict disagrees")
+
+
+def _choose(study: str | None, settings: dict[str, object], resume: Path | None, out: Path | None) -> Study:
+    """The study asked for, checked."""
+    from tokensphere.studies.run import read_study
+    from tokensphere.studies.schema import builtin_names, load_study
+
+    if resume is None and study is None:
+        raise InputError(f"give a study: a .toml file, or one of {', '.join(builtin_names())}")
+    if resume is not None and out is not None:
+        raise InputError("--resume continues in its own folder; leave out --out")
+    if study is not None:
+        return load_study(study).with_settings(settings)
+    assert resume is not None
+    return read_study(resume).with_settings(settings)
+
+
+def _explain(console: Console, study: Study) -> None:
+    from tokensphere.studies.schema import explain
+
+    from .show import show_table
+
+    rows = [list(row) for row in explain(study)]
+    show_table(console, f"Study {study.name}", ["key", "value", "default", "meaning"], rows)
+
+
+def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
+    from tokensphere.attention import choose
+
+    study, flow = prepared.study, prepared.flow
+    n, dim = prepared.tokens.shape
+    reason = choose(n, dim, beta=flow.beta, isotropic=flow.isotropic).explain()
+    if study.flow.attention != "auto":
+        reason = f"{study.flow.attention}: asked for by name"
+    console.print(
+        f"[bold]{study.name}[/bold]: {study.flow.kind.upper()}, beta = {flow.beta:g}, n = {n:,}, dim = {dim}, "
+        f"{study.tokens.law} start, seed {study.seed}, to t = {prepared.times[-1]:g} with {study.solve.method}, "
+        f"rtol {study.solve.rtol:g}\nattention {reason}\nrun folder {folder}\n",
+        soft_wrap=True,
+    )
+
+
+def write_faces(console: Console, prepared: Prepared, outcome: Outcome) -> None:
+    """Figures and the report of a run; without matplotlib, a sentence instead."""
+    from tokensphere.figures import emergence_figures, save_figures
+    from tokensphere.report import write_report
+
+    try:
+        figures = emergence_figures(outcome.run, prepared.setting, outcome.prediction, outcome.seen)
+    except InputError as error:
+        console.print(f"No figures and no report: {error}", soft_wrap=True)
+        return
+    paths = save_figures(figures, outcome.folder / "figures")
+    report = write_report(
+        outcome.folder,
+        study=prepared.study,
+        prediction=outcome.prediction,
+        seen=outcome.seen,
+        verdicts=outcome.verdicts,
+        run=outcome.run,
+        figures={path.stem: path for path in paths},
+    )
+    console.print(f"Figures: {', '.join(path.name for path in paths)}; report: {report}", soft_wrap=True)

@@ -1,0 +1,77 @@
+"""From a prepared study to its verdicts: predict, run, measure, compare, and write each step down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tokensphere.experiments import Verdict, emergence
+from tokensphere.theory import EmergencePrediction
+
+from .run import Prepared, Progress, write_text
+from .store import open_run
+
+if TYPE_CHECKING:
+    import xarray
+
+__all__ = ["Outcome", "carry_out", "predict_study", "read_outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished run with what was predicted and what was seen."""
+
+    folder: Path
+    prediction: EmergencePrediction | None
+    seen: emergence.EmergenceMeasurement
+    verdicts: list[Verdict]
+    run: xarray.Dataset
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "folder": str(self.folder),
+            "prediction": None if self.prediction is None else self.prediction.to_dict(),
+            "measurement": self.seen.to_dict(),
+            "verdicts": [verdict.to_dict() for verdict in self.verdicts],
+        }
+
+
+def predict_study(prepared: Prepared) -> EmergencePrediction | None:
+    """What theory says about this study, from its parameters and its very tokens; `None` if it says nothing."""
+    if prepared.setting.obstacle is not None:
+        return None
+    return emergence.predict(prepared.setting, prepared.tokens, prepared.weights, prepared.order)
+
+
+def carry_out(
+    prepared: Prepared,
+    folder: Path,
+    *,
+    prediction: EmergencePrediction | None,
+    resume: bool = False,
+    report: Callable[[Progress], None] | None = None,
+) -> Outcome:
+    """Run (or resume) the study in `folder` and judge it; writes `predictions.json` and `verdicts.json`."""
+    prepared.run(folder, resume=resume, report=report)
+    outcome = read_outcome(prepared, folder, prediction)
+    predicted = None if prediction is None else prediction.to_dict()
+    write_text(folder / "predictions.json", json.dumps(predicted, indent=2) + "\n")
+    judged = {
+        "study": prepared.study.model_dump(mode="json"),
+        "verdicts": [verdict.to_dict() for verdict in outcome.verdicts],
+        "measurement": outcome.seen.to_dict(),
+    }
+    write_text(folder / "verdicts.json", json.dumps(judged, indent=2) + "\n")
+    return outcome
+
+
+def read_outcome(prepared: Prepared, folder: Path, prediction: EmergencePrediction | None) -> Outcome:
+    """Measure and judge the frames that are stored in `folder`, of a finished or an interrupted run."""
+    run = open_run(folder)
+    seen = emergence.measure(prepared.setting, run)
+    verdicts = emergence.judge(prepared.setting, prediction, seen, float(run.time[-1]))
+    return Outcome(folder, prediction, seen, verdicts, run)
