@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .base import AbstractAttention, Attended
 from .choose import BACKENDS, Choice, choose
-from .circle import Circle, circle_modes
+from .circle import Circle
 from .dense import Dense
+from .fourier import circle_modes
 
 __all__ = ["BACKENDS", "AbstractAttention", "Attended", "Choice", "Circle", "Dense", "choose", "circle_modes"]

@@ -29,9 +29,11 @@ class AbstractAttention(eqx.Module):
 
     `on_host` says that the work is done by a NumPy library: given NumPy arrays such a backend returns NumPy
     arrays, and time steppers then stay on the host as well; inside compiled code it is called back.
+    `isotropic_only` says that queries and keys must be of unit length, so that B must be a multiple of I.
     """
 
     on_host: ClassVar[bool] = False
+    isotropic_only: ClassVar[bool] = False
 
     @abc.abstractmethod
     def __call__(

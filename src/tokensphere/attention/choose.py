@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from tokensphere.errors import InputError, check_dim, check_positive_int, suggest
 
 from .base import AbstractAttention
-from .circle import Circle, circle_modes
+from .circle import Circle
 from .dense import Dense
+from .fourier import MAX_BETA, circle_modes
 
 __all__ = ["BACKENDS", "Choice", "choose"]
 
@@ -61,6 +62,8 @@ def choose(
         obstacles.append(f"dim is {dim}, and the Fourier sum needs dim 2")
     if not isotropic:
         obstacles.append("query_key is not a multiple of the identity")
+    if not abs(beta) <= MAX_BETA:
+        obstacles.append(f"beta is {beta:g}, and the Fourier sum needs |beta| <= {MAX_BETA:g}")
     if differentiable:
         obstacles.append("a differentiable sum is wanted and ducc0 runs on the host")
     dense_ns = n * n * (_DENSE_PAIR + _DENSE_PAIR_DIM * dim)

@@ -1,93 +1,28 @@
-"""The interaction sum on the circle by non-uniform Fourier transforms (ducc0): O(n + √β).
-
-With μ̂_k = Σ_j w_j e^{−ikθ_j} and e^{β cos φ} = Σ_k I_k(β) e^{ikφ},
-
-    Z(θ) = Σ_j w_j e^{β cos(θ−θ_j)}              = Σ_k I_k(β) μ̂_k e^{ikθ},
-    F(θ) = Σ_j w_j e^{β cos(θ−θ_j)} sin(θ_j−θ)   = i Σ_k (k/β) I_k(β) μ̂_k e^{ikθ},
-
-so one transform forward gives every μ̂_k and one transform back gives Z (real part) and the tangential force F
-(imaginary part) together. All coefficients carry the factor e^{−β}; log Z carries the scale.
-"""
+"""The interaction sum on the circle by non-uniform Fourier transforms: O(n + √β)."""
 
 from __future__ import annotations
 
 import functools
-import os
 from typing import Any, ClassVar
 
-import ducc0
 import equinox as eqx
 import numpy as np
-from scipy.special import ive
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax
 
 from .base import AbstractAttention, Attended
+from .fourier import Transform, coefficients, far_rows, force, mirror, potential_and_force
 
-__all__ = ["Circle", "circle_modes"]
-
-_EPSILON = 3e-13  # the best that ducc0 offers in double precision, with a margin
-_ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
+__all__ = ["Circle"]
 
 
-def circle_modes(beta: float, tolerance: float = 1e-16) -> int:
-    """Number of Fourier modes K such that I_k(β) ≤ tolerance · I_0(β) for every k > K; about 8.5 √β."""
-    beta = abs(float(beta))
-    guess = int(9.5 * np.sqrt(beta)) + 24
-    small = ive(np.arange(guess + 1), beta) <= tolerance * ive(0, beta)
-    return int(np.argmax(small)) if small.any() else guess
-
-
-@functools.lru_cache(maxsize=256)
-def _coefficients(beta: float, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """e^{−|β|} I_k(β) and e^{−|β|} (k/β) I_k(β) = e^{−|β|} (I_{k−1} − I_{k+1})/2 for k = 0..K+1."""
-    modes = circle_modes(beta, tolerance) + 1
-    bessel = ive(np.arange(modes + 2), abs(beta))
-    force = np.concatenate([[0.0], (bessel[:-2] - bessel[2:]) / 2])
-    bessel = bessel[:-1]
-    if beta < 0:  # I_k(−β) = (−1)^k I_k(β), and k/β changes sign
-        sign = np.where(np.arange(modes + 1) % 2 == 0, 1.0, -1.0)
-        bessel, force = bessel * sign, -force * sign
-    bessel.setflags(write=False)
-    force.setflags(write=False)
-    return bessel, force
-
-
-def _threads(points: int) -> int:
-    return len(os.sched_getaffinity(0)) if points >= _ALL_THREADS_FROM else 1
-
-
-class _Transform:
-    """Both non-uniform transforms for one set of angles and modes k = −K..K."""
-
-    def __init__(self, angles: np.ndarray, modes: int) -> None:
-        self._size, self._grid = angles.size, 2 * modes + 2
-        self._plan = ducc0.nufft.plan(
-            nu2u=False,
-            coord=angles[:, None],
-            grid_shape=(self._grid,),
-            epsilon=_EPSILON,
-            nthreads=_threads(angles.size),
-            periodicity=2 * np.pi,
-        )
-
-    def analyse(self, masses: np.ndarray) -> np.ndarray:
-        """Σ_j masses_j e^{−ikθ_j} for k = −K..K (masses may be complex)."""
-        out = np.zeros(self._grid, dtype=np.complex128)
-        self._plan.nu2u(forward=True, points=masses.astype(np.complex128), out=out)
-        return out[1:]
-
-    def synthesise(self, coefficients: np.ndarray) -> np.ndarray:
-        """Σ_k c_k e^{ikθ_i} for c_k, k = −K..K."""
-        out = np.empty(self._size, dtype=np.complex128)
-        self._plan.u2nu(forward=False, grid=np.concatenate([[0.0], coefficients]), out=out)
-        return out
-
-
-def _mirror(half: np.ndarray, parity: float) -> np.ndarray:
-    """Coefficients for k = −K..K from those of k = 0..K and their parity in k."""
-    return np.concatenate([parity * half[:0:-1], half])
+def _angles(points: np.ndarray, name: str) -> np.ndarray:
+    good = np.abs(np.einsum("ij,ij->i", points, points) - 1.0) <= 1e-6
+    if not good.all():
+        i = int(np.argmin(good))
+        raise InputError(f"Circle attention needs {name} of unit length, got {points[i]} for token {i}")
+    return np.arctan2(points[:, 1], points[:, 0])
 
 
 class Circle(AbstractAttention):
@@ -99,10 +34,11 @@ class Circle(AbstractAttention):
 
     Runs on the host: compiled code calls it back, and it cannot be differentiated (use `Dense` for that).
 
-    **Raises:** `InputError` if the arrays are not (n, 2).
+    **Raises:** `InputError` if the arrays are not (n, 2), a query or key is not of unit length, or |β| > 1e9.
     """
 
     on_host: ClassVar[bool] = True
+    isotropic_only: ClassVar[bool] = True
 
     row_tolerance: float = eqx.field(static=True, default=1e-7)
 
@@ -128,6 +64,26 @@ class Circle(AbstractAttention):
         shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
         return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
 
+    def pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+        """e^{−|β|} Σ_j w_j e^{β cos(θ_i−θ_j)} sin(θ_j−θ_i): the unnormalised force along the circle, (n,)."""
+        return force(angles, masses, beta)
+
+    def mean_pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+        """The same sum divided by Z_i: the tangential part of the mean, (n,)."""
+        bessel, pull = coefficients(beta)
+        transform = Transform(angles, bessel.size - 1)
+        moments = transform.analyse(masses)
+        potential = mirror(bessel, 1.0) * moments
+        z, along = potential_and_force(transform, potential, pull, moments)
+        far = far_rows(z, potential, self.row_tolerance)
+        z[far] = 1.0
+        along /= z
+        if far.size:
+            keys = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+            _, mean = _direct_rows(keys[far], keys, None, masses.real, beta, True)
+            along[far] = mean[:, 1] * keys[far, 0] - mean[:, 0] * keys[far, 1]
+        return along
+
 
 def _sums(
     queries: Any,
@@ -141,35 +97,34 @@ def _sums(
     row_tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """log Z and the mean. NumPy only: this runs inside compiled code."""
-    queries, keys = np.asarray(queries), np.asarray(keys)
-    values = None if values is None else np.asarray(values)
+    queries, keys = np.asarray(queries, dtype=np.float64), np.asarray(keys, dtype=np.float64)
+    values = None if values is None else np.asarray(values, dtype=np.float64)
     beta = float(beta)
     n = keys.shape[0]
     masses = np.full(n, 1.0 / n) if weights is None else np.asarray(weights)
-    bessel, force = _coefficients(beta, 1e-16)
-    modes = bessel.size - 1
-    at_keys = _Transform(np.arctan2(keys[:, 1], keys[:, 0]), modes)
-    at_queries = at_keys if same else _Transform(np.arctan2(queries[:, 1], queries[:, 0]), modes)
+    bessel, pull = coefficients(beta)
+    at_keys = Transform(_angles(keys, "keys"), bessel.size - 1)
+    at_queries = at_keys if same else Transform(_angles(queries, "queries"), bessel.size - 1)
     moments = at_keys.analyse(masses)
-    even = _mirror(bessel, 1.0)
+    even = mirror(bessel, 1.0)
     potential = even * moments
+    along: np.ndarray | None = None
     if tangent:
-        pull = _mirror(force, -1.0) * moments
-        # Scale the two parts alike, so that each is accurate relative to its own size.
-        size_z, size_f = np.linalg.norm(potential), np.linalg.norm(pull)
-        scale = size_z / size_f if size_f > 0 else 1.0
-        both = at_queries.synthesise(potential - scale * pull)
-        z = both.real.copy()
-        mean = _tangents(both.imag / (scale * z), queries)
+        z, along = potential_and_force(at_queries, potential, pull, moments)
     else:
-        z = at_queries.synthesise(potential).real
+        z = at_queries.synthesise(potential).real.copy()
+    far = far_rows(z, potential, row_tolerance)
+    z[far] = 1.0  # a placeholder: these rows are summed directly
+    log_z = np.log(z) + abs(beta)
+    if along is not None:
+        mean = _tangents(along / z, queries)
+    else:
         parts = [at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values)]
         columns = np.stack([column for part in parts for column in (part.real, part.imag)], axis=1)
         mean = columns[:, : 2 if values is None else values.shape[1]] / z[:, None]
-    far = np.flatnonzero(z < z.max() * 1e-13 / row_tolerance)
     if far.size:
-        z[far], mean[far] = _direct_rows(queries[far], keys, values, masses, beta, tangent)
-    return np.log(z) + abs(beta), mean
+        log_z[far], mean[far] = _direct_rows(queries[far], keys, values, masses, beta, tangent)
+    return log_z, mean
 
 
 def _tangents(lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -182,7 +137,7 @@ def _tangents(lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _value_moments(
-    at_keys: _Transform, masses: np.ndarray, moments: np.ndarray, values: np.ndarray | None
+    at_keys: Transform, masses: np.ndarray, moments: np.ndarray, values: np.ndarray | None
 ) -> list[np.ndarray]:
     """Modes of Σ_j w_j v_j δ_{θ_j}, two real components of v to one complex transform."""
     if values is None:  # v = e^{iθ} only shifts the modes by one
@@ -202,16 +157,20 @@ def _direct_rows(
     beta: float,
     tangent: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Z (scaled by e^{−|β|}) and the mean, term by term for a few queries."""
-    unit = queries / np.linalg.norm(queries, axis=1, keepdims=True)
+    """log Z and the mean, term by term for a few queries, with their own largest term taken out."""
     values = keys if values is None else values
-    z = np.empty(len(unit))
-    sums = np.empty((len(unit), values.shape[1]))
+    log_z = np.empty(len(queries))
+    mean = np.empty((len(queries), values.shape[1]))
+    with np.errstate(divide="ignore"):
+        log_masses = np.log(masses)
     rows = max(1, 2**21 // len(keys))
-    for start in range(0, len(unit), rows):
+    for start in range(0, len(queries), rows):
         part = slice(start, start + rows)
-        weighted = np.exp(beta * (unit[part] @ keys.T) - abs(beta)) * masses
-        z[part], sums[part] = weighted.sum(axis=1), weighted @ values
+        logits = beta * (queries[part] @ keys.T) + log_masses
+        top = logits.max(axis=1)
+        terms = np.exp(logits - top[:, None])
+        total = terms.sum(axis=1)
+        log_z[part], mean[part] = top + np.log(total), (terms @ values) / total[:, None]
     if tangent:
-        sums -= np.sum(sums * unit, axis=1, keepdims=True) * unit
-    return z, sums / z[:, None]
+        mean -= np.sum(mean * queries, axis=1, keepdims=True) * queries
+    return log_z, mean

@@ -56,5 +56,6 @@ class Dense(AbstractAttention):
             return Attended(*attend(queries))
         blocks = -(-m // rows)
         padded = jnp.concatenate([queries, jnp.zeros((blocks * rows - m, queries.shape[1]), queries.dtype)])
-        log_z, mean = jax.lax.map(attend, padded.reshape(blocks, rows, -1))
+        # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
+        log_z, mean = jax.lax.map(jax.checkpoint(attend), padded.reshape(blocks, rows, -1))
         return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])

@@ -26,6 +26,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
     except RuntimeError as error:
         if not type(error).__module__.startswith("tokensphere"):
             raise

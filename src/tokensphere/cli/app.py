@@ -16,6 +16,7 @@ app = App(
     name="tokensphere",
     help="Simulate, predict and measure how tokens cluster in deep Transformers.",
     version=tokensphere.__version__,
+    suppress_keyboard_interrupt=False,
 )
 app.command(predict)
 app.command(run)

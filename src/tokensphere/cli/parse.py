@@ -30,7 +30,7 @@ def parse_range(text: str, name: str) -> list[float]:
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
-    """`["flow.beta=9"]` → `{"flow.beta": 9}`; values are TOML, or plain text where that fails.
+    """`["flow.beta=9"]` → `{"flow.beta": 9}`; values are TOML, `null` for none, or plain text.
 
     **Raises:** `InputError` for a setting without `=`.
     """
@@ -42,5 +42,5 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
         try:
             parsed[key.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            parsed[key.strip()] = value.strip()
+            parsed[key.strip()] = None if value.strip() == "null" else value.strip()
     return parsed

@@ -35,6 +35,7 @@ def report(
     if studies.open_run(folder).sizes["time"] < 2:
         raise InputError(f"{folder} holds fewer than 2 frames; continue it with: tokensphere run --resume {folder}")
     outcome = studies.read_outcome(prepared, folder, studies.predict_study(prepared))
+    studies.write_outcome(prepared, outcome)
     show_verdicts(console, outcome.verdicts)
     write_faces(console, prepared, outcome)
     if json:

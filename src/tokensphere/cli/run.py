@@ -24,7 +24,7 @@ __all__ = ["run", "write_faces"]
 def run(
     study: Annotated[str | None, Parameter(help="a study file (.toml) or the name of one that comes along")] = None,
     *,
-    set: Annotated[list[str] | None, Parameter(help="key=value, for example flow.beta=9; may be repeated")] = None,
+    set: Annotated[list[str] | None, Parameter(help="key=value, as flow.beta=9; null unsets; may be repeated")] = None,
     out: Annotated[Path | None, Parameter(help="run folder (default runs/NAME)")] = None,
     resume: Annotated[Path | None, Parameter(help="continue the interrupted run in this folder")] = None,
     explain: Annotated[bool, Parameter(help="print every setting with its meaning and stop", negative="")] = False,
@@ -143,5 +143,6 @@ def write_faces(console: Console, prepared: Prepared, outcome: Outcome) -> None:
         verdicts=outcome.verdicts,
         run=outcome.run,
         figures={path.stem: path for path in paths},
+        command=f"tokensphere run {outcome.folder / 'study.json'}",
     )
     console.print(f"Figures: {', '.join(path.name for path in paths)}; report: {report}", soft_wrap=True)

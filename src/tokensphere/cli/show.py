@@ -126,19 +126,23 @@ def _show_clusters(console: Console, p: EmergencePrediction) -> None:
 
 
 def show_verdicts(console: Console, verdicts: list[Verdict]) -> None:
-    """One verdict a row: prediction against measurement."""
+    """One verdict a row, prediction against measurement; then a sentence for each."""
     table = Table(title="Verdicts", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("", "predicted", "measured", "tolerance", "verdict"):
-        table.add_column(name, justify="left", overflow="fold")
-    table.add_column("why", overflow="fold", ratio=1)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("claim", no_wrap=True)
+    for name in ("predicted", "measured"):
+        table.add_column(name, overflow="fold")
+    table.add_column("tolerance", no_wrap=True)
     for verdict in verdicts:
         table.add_row(
+            Text(verdict.outcome, style=_COLOURS[verdict.outcome]),
             verdict.name,
             number(verdict.predicted),
             number(verdict.measured),
             number(verdict.tolerance, 2),
-            Text(verdict.outcome, style=_COLOURS[verdict.outcome]),
-            verdict.sentence,
         )
     console.print(table)
+    console.print()
+    for verdict in verdicts:
+        console.print(Text(f"{verdict.name}: {verdict.sentence}", style="dim"), soft_wrap=True)
     console.print()

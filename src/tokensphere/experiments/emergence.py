@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
 
 _FIT_TO = 0.05
+_PHOTO_FINISH = 0.11  # of 1/lambda_max: how well the linear race knows an arrival at A = 0.1
 _VOID = {"NOT_NEAR_UNIFORM", "SELF_DOMINATED", "NO_LINEAR_PHASE"}
 
 
@@ -135,8 +136,10 @@ def _series(run: xarray.Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
     """Read a finished run: growth rates, phases, clusters, energy, winner."""
     times, order, energy, speed = _series(run)
+    exit_time = run.attrs["events"].get("linear_exit")
+    linear = times <= (np.inf if exit_time is None else exit_time)
     fits = {
-        int(k): fit_growth(times, order[:, i], max(float(order[0, i]), 1e-300), _FIT_TO)
+        int(k): fit_growth(times[linear], order[linear, i], max(float(order[0, i]), 1e-300), _FIT_TO)
         if 0 < order[0, i] < 0.5 * _FIT_TO
         else GrowthFit(
             np.nan, np.nan, np.nan, np.nan, 0, np.nan, f"starts at {order[0, i]:.3g}, too near the threshold"
@@ -144,25 +147,31 @@ def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
         for i, k in enumerate(setting.degrees)
     }
     winner = winning_degree(times, order, setting.degrees, setting.threshold)
+    if (order[0] >= setting.threshold).any():
+        winner = Winner(int(setting.degrees[np.argmax(order[0])]), float(times[0]), setting.threshold)
     frame_speed = np.interp(run.time.values, times, speed)
-    found = phases(run.time.values, run.order.values, frame_speed, run.clusters.values)
+    left = exit_time is not None  # tokens that never left the uniform law form no clusters
+    found = phases(run.time.values, run.order.values, *((frame_speed, run.clusters.values) if left else ()))
     last = run.isel(time=-1)
     tokens, weights = last.tokens.values, run.weights.values
     final = clusters(tokens, setting.cluster_angle, weights)
     on_circle = tokens.shape[1] == 2
-    big = final.masses >= setting.cluster_mass
-    positions = tuple(np.sort(angles(final.positions[big]) % (2 * np.pi)).tolist()) if on_circle else None
+    # A cluster that closes around the circle may have no mean direction.
+    big = (final.masses >= setting.cluster_mass) & np.isfinite(final.positions).all(axis=1)
+    positions: tuple[float, ...] | None = None
+    if on_circle:
+        positions = tuple(np.sort(angles(final.positions[big]) % (2 * np.pi)).tolist()) if big.any() else ()
     distance = None
     if on_circle and winner.degree is not None:
         distance = k_cluster_distance(tokens, winner.degree, weights).distance
     sign = setting.flow.gradient_sign
-    monotone = None if sign is None else energy_monotone(times, sign * energy)
+    monotone = None if sign is None or np.isnan(energy).any() else energy_monotone(times, sign * energy)
     norms = max(
         float(np.abs(np.linalg.norm(run.tokens.isel(time=i).values, axis=1) - 1.0).max())
         for i in (0, run.sizes["time"] - 1)
     )
     return EmergenceMeasurement(
-        exit_time=run.attrs["events"].get("linear_exit"),
+        exit_time=exit_time,
         winner=winner,
         fits=fits,
         phases=found,
@@ -222,16 +231,21 @@ def _linear_phase(
     fit = seen.fits[winner]
     rate = float(growth_rates(setting.flow.beta, prediction.dim, [winner], setting.kind)[0])
     if np.isfinite(fit.rate):
-        verdicts.append(compare(rate_name, rate, fit.rate, 0.05, unit="1/t", relative=True))
+        verdicts.append(compare(rate_name, rate, fit.rate, 0.05, unit="1/time", relative=True))
     else:
-        verdicts.append(not_applicable(rate_name, fit.reason, predicted=rate, unit="1/t"))
+        verdicts.append(not_applicable(rate_name, fit.reason, predicted=rate, unit="1/time"))
 
     top = prediction.times.rate
-    verdicts.append(compare(exit_name, race.exit_time, seen.exit_time, 0.11 / top, unit="t"))
-    same = winner == race.winner
-    arrivals = sorted(race.times)[:2]
-    margin = f"degree {race.winner} leads the race by {(arrivals[1] - arrivals[0]) * top:.2g}/lambda_max"
-    verdicts.append(_exact(winner_name, same, race.winner, winner, margin))
+    verdicts.append(compare(exit_name, race.exit_time, seen.exit_time, _PHOTO_FINISH / top, unit="time"))
+    arrival = race.times[race.degrees.index(winner)]
+    close = (arrival - race.exit_time) * top <= _PHOTO_FINISH
+    first, second = sorted([*race.times, np.inf])[:2]
+    margin = f"degree {race.winner} leads the race by {(second - first) * top:.2g}/lambda_max"
+    if not np.isfinite(second):
+        margin = f"no other measured degree arrives but {race.winner}"
+    if close and winner != race.winner:
+        margin += f", a photo finish (within {_PHOTO_FINISH}/lambda_max)"
+    verdicts.append(_exact(winner_name, close, race.winner, winner, margin))
 
     if law is None:
         return [
@@ -242,7 +256,7 @@ def _linear_phase(
     low, high = law.quantile(0.005), law.quantile(0.995)
     inside = low <= seen.exit_time <= high
     sentence = f"{'inside' if inside else 'outside'} the central 99 % of the law, [{low:.4g}, {high:.4g}]"
-    verdicts.append(_exact(law_exit, inside, law.median, seen.exit_time, sentence, unit="t"))
+    verdicts.append(_exact(law_exit, inside, law.median, seen.exit_time, sentence, unit="time"))
     chance = law.probability(winner)
     odds = ", ".join(f"{k}: {law.probability(k):.3f}" for k in law.degrees if law.probability(k) > 0.005)
     sentence = f"the law gives degree {winner} a probability of {chance:.3f}"
@@ -283,11 +297,14 @@ def _clustering(
 
 def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
     name = "energy is monotone"
-    if seen.energy is None:
+    if setting.flow.gradient_sign is None:
         return not_applicable(name, "this flow is no gradient flow (V is not B or -B, or B is not symmetric)")
+    if seen.energy is None:
+        return not_applicable(name, "the energy exceeds the floating-point range")
     word = "increasing" if setting.flow.gradient_sign == 1 else "decreasing"
     span = f"from {seen.energy_span[0]:.6g} to {seen.energy_span[1]:.6g}"
-    sentence = f"largest step against it is {seen.energy.largest_decrease:.1e} of the span, {span}"
+    worst = seen.energy.largest_decrease
+    sentence = f"{f'the largest step against it is {worst:.1e} of the span' if worst else 'never turns back'}, {span}"
     return _exact(name, seen.energy.monotone, word, word if seen.energy.monotone else "not monotone", sentence)
 
 

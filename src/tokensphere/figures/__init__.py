@@ -1,1 +1,19 @@
-"""(being written)"""
+"""Figures of a run, one a file. Importing this is cheap: matplotlib loads when the first figure is made."""
+
+from __future__ import annotations
+
+from .density import density
+from .energy import energy
+from .files import emergence_figures, png_bytes, save_figures
+from .order import order_parameters
+from .trajectories import trajectories
+
+__all__ = [
+    "density",
+    "emergence_figures",
+    "energy",
+    "order_parameters",
+    "png_bytes",
+    "save_figures",
+    "trajectories",
+]

@@ -13,7 +13,7 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Attended, choose
+from tokensphere.attention import AbstractAttention, Attended, Circle, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, jnp, rowwise_dot
 
@@ -35,8 +35,12 @@ class AbstractFlow(eqx.Module):
 
     @property
     def on_host(self) -> bool:
-        """Whether the resolved flow works on NumPy arrays, so that time steps need not be compiled."""
+        """Whether the resolved flow lives on the circle and works on NumPy arrays (see `angular_field`)."""
         return False
+
+    def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
+        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `on_host`: time steppers then turn angles."""
+        raise TypeError(f"{type(self).__name__} is not a flow on the circle")
 
     @abc.abstractmethod
     def field(self, tokens: Any, weights: Any, t: Any) -> Any:
@@ -59,7 +63,10 @@ def _matrix(value: Any, name: str) -> Any:
     """A multiplier as given by the user: `None` or a float for a multiple of I, or a square matrix."""
     if value is None or is_traced(value):
         return value
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a number or a square matrix, got {value!r}") from None
     if not np.isfinite(array).all():
         raise InputError(f"{name} has an entry that is not finite")
     if array.ndim == 0:
@@ -103,6 +110,10 @@ class AttentionFlow(AbstractFlow):
     def strength(self, log_z: Any) -> Any:
         """The factor, (m, 1) or a number, that turns the mean of the values into the attention output."""
 
+    @abc.abstractmethod
+    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+        """The attention output along the circle, (n,), for V = I and logits β cos(θ_i − θ_j)."""
+
     @property
     def log_scale(self) -> Any:
         """Logarithm of the constant that multiplies the kernel (0, or −β for a shifted kernel)."""
@@ -118,11 +129,21 @@ class AttentionFlow(AbstractFlow):
     def resolve(self, n: int, dim: int) -> Self:
         self._check_dim(dim)
         if self.attention is not None:
+            if self.attention.isotropic_only and not self.isotropic:
+                name = type(self.attention).__name__
+                raise InputError(f"{name} attention needs a query_key that is a number, not a matrix; use Dense")
             return self
         scale = 1.0 if self.query_key is None else self.query_key
         beta = abs(self.beta * scale) if self.isotropic and not is_traced(self.beta, scale) else 1.0
         chosen = choose(n, dim, beta=beta, isotropic=self.isotropic).attention
         return dataclasses.replace(self, attention=chosen)
+
+    def _differentiable(self, n: int, dim: int) -> Self:
+        """The same flow with a backend for use inside transformed code, where none was asked for."""
+        self._check_dim(dim)
+        if self.attention is not None:
+            return self.resolve(n, dim)
+        return dataclasses.replace(self, attention=choose(n, dim, differentiable=True).attention)
 
     def _check_dim(self, dim: int) -> None:
         for name in ("value", "query_key"):
@@ -132,7 +153,14 @@ class AttentionFlow(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
-        return self.attention is not None and self.attention.on_host and self.isotropic and np.ndim(self.value) == 0
+        return isinstance(self.attention, Circle) and self.isotropic and np.ndim(self.value) == 0
+
+    def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
+        """dθ_i/dt on the circle, for a flow that works on the host."""
+        attention, factor = self.attention, 1.0 if self.value is None else self.value
+        assert isinstance(attention, Circle)
+        beta = self.beta if self.query_key is None else self.beta * self.query_key
+        return factor * type(self).turn(self, attention, angles, masses, beta)
 
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         only_tangent = np.ndim(self.value) == 0 and self.isotropic
@@ -149,8 +177,8 @@ class AttentionFlow(AbstractFlow):
 
         **Raises:** `InputError` naming the first token that is not finite or not of unit length, or a bad mass.
         """
-        if is_traced(tokens, weights, self.beta):
-            return self.field(tokens, weights, t)
+        if is_traced(tokens, weights, self):
+            return self._differentiable(*np.shape(tokens)).field(tokens, weights, t)
         tokens = check_tokens(tokens)
         weights = None if weights is None else check_weights(weights, len(tokens))
         return np.asarray(evaluate_field(self.resolve(*tokens.shape), tokens, weights, t))
@@ -191,22 +219,28 @@ class AttentionFlow(AbstractFlow):
         if self.beta == 0:
             mean = weights @ tokens
             return float(0.5 * mean @ _multiply(self.query_key, mean))
-        scale = self.log_scale if shifted is None else -self.beta * shifted
-        log_z = self._attended(tokens, weights, tangent=True).log_z + scale
-        if log_z.max() > 700:
-            raise InputError(f"the energy at beta = {self.beta:g} exceeds the floating-point range; use shifted=True")
-        return float(weights @ np.exp(log_z) / (2 * self.beta))
+        z = self._scaled_z(self._attended(tokens, weights, tangent=True).log_z, shifted)
+        return float(np.sum(weights * z) / (2 * self.beta))
 
-    def energy_rate(self, tokens: Any, weights: Any = None) -> float:
+    def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """dE/dt along the flow, from the state alone: Σ_i w_i ⟨Z_i B mean_i, dx_i/dt⟩, Z_i scaled as in `energy`.
 
         For V = B this is Σ w_i |dx_i/dt|² (USA) or Σ w_i Z_i |dx_i/dt|² (SA): gradient ascent.
+
+        **Raises:** `InputError` as `energy` does.
         """
         tokens, weights = self._energy_input(tokens, weights)
         log_z, mean = self._attended(tokens, weights)
         velocity = project(tokens, _multiply(self.value, mean) * self.strength(log_z))
-        force = np.exp(log_z + self.log_scale)[:, None] * _multiply(self.query_key, mean)
-        return float(weights @ np.sum(force * velocity, axis=1))
+        force = self._scaled_z(log_z, shifted)[:, None] * _multiply(self.query_key, mean)
+        return float(np.sum(weights * np.sum(force * velocity, axis=1)))
+
+    def _scaled_z(self, log_z: np.ndarray, shifted: bool | None) -> np.ndarray:
+        """Z_i times the scale of the energy."""
+        log_z = log_z + (self.log_scale if shifted is None else -self.beta * shifted)
+        if log_z.max() > 700:
+            raise InputError(f"the energy at beta = {self.beta:g} exceeds the floating-point range; use shifted=True")
+        return np.exp(log_z)
 
     def _attended(self, tokens: np.ndarray, weights: np.ndarray, tangent: bool = False) -> Attended:
         """log Z and the mean as NumPy arrays."""
@@ -254,4 +288,6 @@ _compiled_attend = eqx.filter_jit(_attend)
 
 def evaluate_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
     """`flow.field` for a resolved flow: on the host where the flow lives there, else compiled."""
-    return (_call_field if flow.on_host else _compiled_field)(flow, tokens, weights, t)
+    if flow.on_host:
+        return _call_field(flow, tokens, weights, t)
+    return _compiled_field(flow, tokens, weights, jnp.asarray(t))  # an array, so that no time compiles anew

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from tokensphere.attention import Circle
+
 from .base import AttentionFlow
 
 __all__ = ["SelfAttention"]
@@ -21,3 +25,6 @@ class SelfAttention(AttentionFlow):
 
     def strength(self, log_z: Any) -> Any:
         return 1.0
+
+    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+        return attention.mean_pull(angles, masses, beta)

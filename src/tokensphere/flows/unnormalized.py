@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tokensphere.attention import AbstractAttention
+import numpy as np
+
+from tokensphere.attention import AbstractAttention, Circle
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import is_traced, jnp, namespace
+from tokensphere.jaxsetup import is_traced, namespace
 
 from .base import AttentionFlow
 
@@ -22,9 +24,9 @@ class UnnormalizedSelfAttention(AttentionFlow):
     dE/dt = Σ w_i |dx_i/dt|² with E = (1/2β)∬e^{β xᵀBy} (times e^{−β} when `shifted`).
 
     **Arguments:** those of :class:`tokensphere.flows.AttentionFlow`, and `shifted` (default False): use the
-    clock in which the kernel is at most 1, the only one that can be used at large β.
+    clock in which the kernel is at most 1 for ‖B‖ ≤ 1, the only one that can be used at large β.
 
-    **Raises:** `InputError` if the plain clock would overflow (β‖B‖ > 700).
+    **Raises:** `InputError` if the kernel could overflow: β‖B‖ > 700, or β(‖B‖ − 1) > 700 when `shifted`.
     """
 
     shifted: bool = False
@@ -39,10 +41,11 @@ class UnnormalizedSelfAttention(AttentionFlow):
     ) -> None:
         super().__init__(beta, value, query_key, attention)
         self.shifted = bool(shifted)
-        if not self.shifted and not is_traced(self.beta, self.query_key):
-            norm = 1.0 if self.query_key is None else float(jnp.linalg.norm(jnp.atleast_2d(self.query_key), 2))
-            if self.beta * norm > 700:
-                raise InputError(f"beta = {self.beta:g}: e^(beta) overflows in the plain clock; use the shifted one (shifted=True)")
+        if not is_traced(self.beta, self.query_key):
+            norm = 1.0 if self.query_key is None else float(np.linalg.norm(np.atleast_2d(self.query_key), 2))
+            if self.beta * (norm - self.shifted) > 700:
+                way_out = "scale query_key down" if self.shifted else "use the shifted one (shifted=True)"
+                raise InputError(f"beta = {self.beta:g}: the kernel overflows in the {self.clock} clock; {way_out}")
 
     @property
     def clock(self) -> str:
@@ -54,3 +57,6 @@ class UnnormalizedSelfAttention(AttentionFlow):
 
     def strength(self, log_z: Any) -> Any:
         return namespace(log_z).exp(log_z + self.log_scale)[:, None]
+
+    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+        return np.exp(abs(beta) + self.log_scale) * attention.pull(angles, masses, beta)

@@ -31,11 +31,15 @@ class Moment:
 
 @dataclass(frozen=True)
 class Event:
-    """Fires the first time `value(moment)` goes from negative to non-negative; `terminal` events end the run."""
+    """Fires the first time `value(moment)` goes from negative to non-negative; `terminal` events end the run.
+
+    With `at_start` it fires at once if the value is not negative to begin with.
+    """
 
     name: str
     value: Callable[[Moment], float]
     terminal: bool = False
+    at_start: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def linear_exit(threshold: float = 0.1, degrees: Sequence[int] = range(1, 9), *,
     def value(moment: Moment) -> float:
         return float(np.sqrt(harmonic_power(moment.tokens, wanted, moment.weights).max())) - threshold
 
-    return Event("linear_exit", value, terminal)
+    return Event("linear_exit", value, terminal, at_start=True)
 
 
 def all_within(angle: float, *, terminal: bool = True) -> Event:
@@ -80,7 +84,7 @@ def all_within(angle: float, *, terminal: bool = True) -> Event:
         chord, opposite = np.linalg.norm(farthest - axis), np.linalg.norm(farthest + axis)
         return angle - 2.0 * float(np.arctan2(chord, opposite))
 
-    return Event("all_within", value, terminal)
+    return Event("all_within", value, terminal, at_start=True)
 
 
 def energy_slope_below(threshold: float, *, terminal: bool = True) -> Event:

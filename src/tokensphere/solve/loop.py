@@ -18,8 +18,9 @@ from tokensphere.errors import InputError
 from tokensphere.flows import AbstractFlow, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
 
+from .control import StepControl
 from .events import Event, Fired, Moment
-from .stepper import Control, StepOutcome, initial_step, step
+from .stepper import Attempt, attempt, initial_step
 from .tableaus import tableau
 
 __all__ = ["Integrator", "SolveError", "State"]
@@ -42,7 +43,7 @@ class State:
     tokens: Any
     velocity: Any
     size: float
-    memory: Any
+    memory: float = 1.0
     steps: int = 0
     rejected: int = 0
     saved: int = 0
@@ -88,8 +89,9 @@ class Integrator:
             raise InputError(f"rtol must lie in [1e-14, 0.1], got {rtol!r}")
         if step_size is not None and not (np.isfinite(step_size) and step_size > 0):
             raise InputError(f"step_size must be a positive number, got {step_size!r}")
-        self.control = Control(chosen, float(rtol) if adaptive else None)
-        self.step_size = step_size
+        self.method = chosen
+        self.control = StepControl(float(rtol), chosen.order) if adaptive else None
+        self.step_size = None if step_size is None else float(step_size)
         self.times = times
         self.max_steps = max_steps
         self.events = tuple(events)
@@ -104,12 +106,18 @@ class Integrator:
         points = self._array(tokens)
         t = float(self.times[0])
         velocity = evaluate_field(self._stepped, points, self._weights, t)
-        if self.step_size is None:
-            size = initial_step(self._stepped, self.control, t, points, velocity, self._weights)
+        if self.control is not None:
+            size = initial_step(self._stepped, self.method, self.control.tolerance, t, points, velocity, self._weights)
         else:
+            assert self.step_size is not None
             size = self.step_size
-        state = State(t, points, velocity, size, self.control.init(), saved=1, finished=len(self.times) == 1)
-        return dataclasses.replace(state, values=self._event_values(state))
+        state = State(t, points, velocity, size, saved=1, finished=len(self.times) == 1)
+        state = dataclasses.replace(state, values=self._event_values(state))
+        for event, value in zip(self.events, state.values, strict=True):
+            if event.at_start and value >= 0:
+                state = dataclasses.replace(state, fired=(*state.fired, Fired(event.name, t)))
+                state = dataclasses.replace(state, finished=state.finished or event.terminal)
+        return state
 
     def advance(self, state: State) -> State:
         """One accepted step (after as many rejected ones as it takes), with its events."""
@@ -124,21 +132,22 @@ class Integrator:
             if state.t + taken <= state.t:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
             outcome = self._attempt(state, taken)
-            if outcome.accepted:
+            self._check_finite(outcome, state.t)
+            if self.control is None:
+                proposed, memory = size, state.memory
                 break
-            if not np.isfinite(outcome.error):
-                self._explain(outcome, state.t)
-            size, rejected = outcome.next_step, rejected + 1
-        if not np.isfinite(np.asarray(outcome.velocity)).all():
-            self._explain(outcome, state.t)
-        proposed = outcome.next_step
+            proposal = self.control.propose(taken, outcome.error, state.memory)
+            proposed, memory = proposal.size, proposal.memory
+            if proposal.accepted:
+                break
+            size, rejected = proposed, rejected + 1
         new = dataclasses.replace(
             state,
             t=target if lands else state.t + taken,
             tokens=outcome.tokens,
             velocity=outcome.velocity,
-            size=(max(proposed, size) if lands else proposed) if self.step_size is None else self.step_size,
-            memory=outcome.memory,
+            size=max(proposed, size) if lands else proposed,
+            memory=memory,
             steps=state.steps + 1,
             rejected=rejected,
             saved=state.saved + lands,
@@ -155,25 +164,16 @@ class Integrator:
             observe(state)
         return state
 
-    def _attempt(self, state: State, taken: float) -> StepOutcome:
-        scalar = float if self.flow.on_host else jnp.asarray
-        return step(
-            self._stepped,
-            self.control,
-            scalar(state.t),
-            scalar(taken),
-            state.tokens,
-            state.velocity,
-            self._weights,
-            state.memory,
-        )
+    def _attempt(self, state: State, taken: float) -> Attempt:
+        return attempt(self._stepped, self.method, state.t, taken, state.tokens, state.velocity, self._weights)
 
     @staticmethod
-    def _explain(outcome: StepOutcome, t: float) -> None:
-        bad = ~np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) | ~np.isfinite(np.asarray(outcome.tokens)).all(
+    def _check_finite(outcome: Attempt, t: float) -> None:
+        good = np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) & np.isfinite(np.asarray(outcome.tokens)).all(
             axis=-1
         )
-        raise SolveError(f"the velocity of token {int(np.argmax(bad))} is not finite in the step after t = {t:g}")
+        if not good.all():
+            raise SolveError(f"the velocity of token {int(np.argmin(good))} is not finite in the step after t = {t:g}")
 
     # -- events -----------------------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Integrator:
         if all(event.name in fired for event in self.events):
             return (0.0,) * len(self.events)
         moment = self._moment(state.t, state.tokens, state.velocity)
-        return tuple(0.0 if event.name in fired else event.value(moment) for event in self.events)
+        return tuple(0.0 if event.name in fired else float(event.value(moment)) for event in self.events)
 
     def _fire(self, old: State, new: State) -> State:
         values = self._event_values(new)
@@ -206,21 +206,25 @@ class Integrator:
         return new
 
     def _locate(self, event: Event, old: State, taken: float, before: float, after: float) -> float:
-        """The fraction of the step at which the event's value crosses zero."""
-        from scipy.optimize import brentq
-
-        if after == 0:
-            return 1.0
-
-        def value(fraction: float) -> float:
-            if fraction == 0.0:
-                return before
-            if fraction == 1.0:
-                return after
-            part = self._attempt(old, fraction * taken)
-            return event.value(self._moment(old.t + fraction * taken, part.tokens, part.velocity))
-
-        return float(brentq(value, 0.0, 1.0, xtol=1e-11, rtol=1e-11))
+        """The fraction of the step at which the event's value crosses zero (Illinois method, to 1e-11)."""
+        low, high, f_low, f_high = 0.0, 1.0, before, after
+        last_side = 0
+        while high - low > 1e-11:
+            middle = high - f_high * (high - low) / (f_high - f_low)
+            if not low < middle < high:
+                middle = 0.5 * (low + high)
+            part = self._attempt(old, middle * taken)
+            value = float(event.value(self._moment(old.t + middle * taken, part.tokens, part.velocity)))
+            side = 1 if value >= 0 else -1
+            # An end that is kept twice in a row counts half, so that both ends close in.
+            if side > 0:
+                high, f_high = middle, value
+                f_low = 0.5 * f_low if last_side > 0 else f_low
+            else:
+                low, f_low = middle, value
+                f_high = 0.5 * f_high if last_side < 0 else f_high
+            last_side = side
+        return high
 
     def _stop_at(self, old: State, new: State, fraction: float, time: float) -> State:
         """The state at a terminal event, on the way from `old` to `new`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .outcome import Outcome, carry_out, predict_study, read_outcome
+from .outcome import Outcome, carry_out, predict_study, read_outcome, write_outcome
 from .run import Prepared, Progress, RunError, free_folder, prepare, read_study
 from .schema import Study, builtin_names, explain, load_study, parse_study
 from .store import RunStore, open_run
@@ -25,4 +25,5 @@ __all__ = [
     "prepare",
     "read_outcome",
     "read_study",
+    "write_outcome",
 ]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from tokensphere.experiments import Verdict, emergence
 from tokensphere.theory import EmergencePrediction
 
-from .run import Prepared, Progress, write_text
+from .run import Prepared, Progress, disk_full, write_text
 from .store import open_run
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["Outcome", "carry_out", "predict_study", "read_outcome"]
+__all__ = ["Outcome", "carry_out", "predict_study", "read_outcome", "write_outcome"]
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,21 @@ def carry_out(
     """Run (or resume) the study in `folder` and judge it; writes `predictions.json` and `verdicts.json`."""
     prepared.run(folder, resume=resume, report=report)
     outcome = read_outcome(prepared, folder, prediction)
-    predicted = None if prediction is None else prediction.to_dict()
-    write_text(folder / "predictions.json", json.dumps(predicted, indent=2) + "\n")
+    write_outcome(prepared, outcome)
+    return outcome
+
+
+def write_outcome(prepared: Prepared, outcome: Outcome) -> None:
+    """Write `predictions.json` and `verdicts.json` into the run folder."""
+    predicted = None if outcome.prediction is None else outcome.prediction.to_dict()
     judged = {
         "study": prepared.study.model_dump(mode="json"),
         "verdicts": [verdict.to_dict() for verdict in outcome.verdicts],
         "measurement": outcome.seen.to_dict(),
     }
-    write_text(folder / "verdicts.json", json.dumps(judged, indent=2) + "\n")
-    return outcome
+    with disk_full(outcome.folder, f"tokensphere report {outcome.folder}"):
+        write_text(outcome.folder / "predictions.json", json.dumps(predicted, indent=2) + "\n")
+        write_text(outcome.folder / "verdicts.json", json.dumps(judged, indent=2) + "\n")
 
 
 def read_outcome(prepared: Prepared, folder: Path, prediction: EmergencePrediction | None) -> Outcome:

@@ -6,13 +6,14 @@ the experiment and the faces add: `predictions.json`, `verdicts.json`, `figures/
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,11 @@ from tokensphere.observe import count_clusters, order_parameters
 from tokensphere.solve import Integrator, State, load_checkpoint, save_checkpoint
 
 from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
+from .interrupt import held_back
 from .schema import Study, parse_study
 from .store import RunStore
 
-__all__ = ["Prepared", "Progress", "RunError", "free_folder", "prepare", "read_study", "write_text"]
+__all__ = ["Prepared", "Progress", "RunError", "disk_full", "free_folder", "prepare", "read_study", "write_text"]
 
 _BYTES_LEFT_FREE = 64 * 2**20
 _COMMIT_SECONDS = 1.0
@@ -107,7 +109,10 @@ class Prepared:
         )
         self.order = order_parameters(self.tokens, self.degrees, self.weights)
         self.spectral = dim == 2
-        self.shifted = study.flow.shifted or study.flow.beta > 500
+        matrix = 1.0 if self.flow.query_key is None else self.flow.query_key
+        largest_logit = study.flow.beta * float(np.linalg.norm(np.atleast_2d(matrix), 2))
+        self.shifted = study.flow.shifted or largest_logit > 500
+        self.has_energy = self.flow.symmetric and largest_logit - study.flow.beta * self.shifted <= 700
 
     @property
     def key(self) -> str:
@@ -126,24 +131,21 @@ class Prepared:
         """Integrate and store, from the start or from the checkpoint in `folder`.
 
         **Raises:** `InputError` if there is not enough room on the disk or `folder` holds another run;
-        :class:`RunError` if the disk fills up on the way.
+        :class:`RunError` if the disk fills up on the way; `KeyboardInterrupt`, with a checkpoint saved, after the
+        step in which SIGINT or SIGTERM came.
         """
-        _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes)
-        try:
+        with disk_full(folder, f"tokensphere run --resume {folder}"):
             recorder = self._open(folder) if resume else self._create(folder)
             return recorder.record(report)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise
-            raise RunError(
-                f"the disk is full; what was saved in {folder} is intact. "
-                f"Free some space, then: tokensphere run --resume {folder}"
-            ) from None
 
     def _create(self, folder: Path) -> _Recorder:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder} is a file; choose another --out")
+        if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+        _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes)
+        start = self.integrator.start(self.tokens)
+        folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "study.json", json.dumps(self.study.model_dump(mode="json"), indent=2) + "\n")
         store = RunStore.create(
             folder / "run.zarr",
@@ -163,7 +165,7 @@ class Prepared:
                 "events": {},
             },
         )
-        recorder = _Recorder(self, folder, store, self.integrator.start(self.tokens))
+        recorder = _Recorder(self, folder, store, start, first_frame=0)
         recorder.save_frame()
         recorder.save_checkpoint()
         return recorder
@@ -176,8 +178,12 @@ class Prepared:
                 "resume with the original study, or start a new run"
             )
         if store.attributes["status"] == "complete":
-            raise InputError(f"the run in {folder} is complete; there is nothing to resume")
-        return _Recorder(self, folder, store, load_checkpoint(folder / "checkpoint.bin", self.key))
+            raise InputError(f"the run in {folder} is complete; to judge it again: tokensphere report {folder}")
+        state = load_checkpoint(folder / "checkpoint.bin", self.key)
+        _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
+        for leftover in folder.glob("*.partial"):
+            leftover.unlink()
+        return _Recorder(self, folder, store, state, first_frame=state.saved)
 
 
 class _Recorder:
@@ -186,11 +192,11 @@ class _Recorder:
     Tokens of a frame are written at once, series are collected and committed about once a second.
     """
 
-    def __init__(self, prepared: Prepared, folder: Path, store: RunStore, state: State) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, store: RunStore, state: State, *, first_frame: int) -> None:
         self._prepared, self._store, self.state = prepared, store, state
         self._checkpoint = folder / "checkpoint.bin"
         self._first_step, self._steps = state.steps, _Rows()
-        self._first_frame, self._frames = (state.saved if state.steps else 0), _Rows()
+        self._first_frame, self._frames = first_frame, _Rows()
         self._committed_at = self._saved_at = time.monotonic()
 
     def record(self, report: Callable[[Progress], None] | None) -> State:
@@ -211,14 +217,18 @@ class _Recorder:
                 frames = self._first_frame + len(self._frames)
                 end = float(self._prepared.times[-1])
                 report(Progress(state.t, end, state.taken, state.steps, self._order, frames, now - started))
+            if interrupted() and not state.finished:
+                self.save_checkpoint()
+                raise KeyboardInterrupt
 
         self._order = self._prepared.order
-        self._prepared.integrator.run(self.state, after_step)
+        with held_back() as interrupted:
+            self._prepared.integrator.run(self.state, after_step)
         self._commit()
         state = self.state
         self._store.finish(
             {
-                "events": {fired.name: fired.time for fired in state.fired},
+                "events": self._events,
                 "steps": state.steps,
                 "rejected": state.rejected,
                 "status": "complete",
@@ -226,6 +236,10 @@ class _Recorder:
         )
         self._checkpoint.unlink(missing_ok=True)
         return state
+
+    @property
+    def _events(self) -> dict[str, float]:
+        return {fired.name: fired.time for fired in self.state.fired}
 
     def _measure(self) -> dict[str, Any]:
         """Speed, and where it is cheap (dim 2) order parameters and energy, of the current state."""
@@ -239,7 +253,7 @@ class _Recorder:
         prepared, tokens = self._prepared, np.asarray(self.state.tokens)
         self._order = order_parameters(tokens, prepared.degrees, prepared.weights)
         energy = float("nan")
-        if prepared.flow.symmetric:
+        if prepared.has_energy:
             energy = prepared.flow.energy(tokens, prepared.weights, shifted=prepared.shifted)
         return {"order": self._order, "energy": energy}
 
@@ -265,10 +279,9 @@ class _Recorder:
             self._store.write_steps(self._first_step, self._steps.columns())
             self._first_step += len(self._steps)
             self._steps = _Rows()
-        if len(self._frames):
-            self._store.commit_frames(self._first_frame, self._frames.columns())
-            self._first_frame += len(self._frames)
-            self._frames = _Rows()
+        self._store.commit(self._first_frame, self._frames.columns(), self._first_step, self._events)
+        self._first_frame += len(self._frames)
+        self._frames = _Rows()
         self._committed_at = time.monotonic()
 
     def save_checkpoint(self) -> None:
@@ -282,12 +295,25 @@ class _Rows(list[dict[str, Any]]):
     """Rows of equal keys, to be written as columns."""
 
     def columns(self) -> dict[str, np.ndarray]:
-        return {name: np.array([row[name] for row in self]) for name in self[0]}
+        return {name: np.array([row[name] for row in self]) for name in self[0]} if self else {}
 
 
 def prepare(study: Study) -> Prepared:
     """Check a study and build its flow and tokens. **Raises:** `InputError` before any work is done."""
     return Prepared(study)
+
+
+@contextlib.contextmanager
+def disk_full(folder: Path, command: str) -> Iterator[None]:
+    """Turn the error of a full disk into a :class:`RunError` that says how to go on: with `command`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise RunError(
+            f"the disk is full; what was saved in {folder} is intact. Free some space, then: {command}"
+        ) from None
 
 
 def _check_room(folder: Path, needed: int) -> None:

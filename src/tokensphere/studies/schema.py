@@ -195,21 +195,25 @@ def builtin_names() -> list[str]:
 
 
 def load_study(name_or_path: str) -> Study:
-    """A study that comes with the package, by name, or from a TOML file.
+    """A study that comes with the package, by name, or from a TOML file (or the `study.json` of a run).
 
     **Raises:** `InputError` if there is no such study or file, or the file is not valid.
     """
     path = Path(name_or_path)
-    if path.suffix != ".toml":
+    if path.suffix not in (".toml", ".json"):
         path = _BUILTIN / f"{name_or_path}.toml"
         if not path.is_file():
             raise InputError(f"no study named '{name_or_path}'{suggest(name_or_path, builtin_names())}")
     elif not path.is_file():
         raise InputError(f"no study file at {name_or_path}")
+    kind = path.suffix[1:].upper()
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not valid TOML: {error}") from None
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text) if kind == "JSON" else tomllib.loads(text)
+    except ValueError as error:
+        raise InputError(f"{path.name} is not valid {kind}: {error}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path.name} holds no study: it must be a table of keys")
     data.setdefault("name", path.stem)
     return parse_study(data, path.name)
 

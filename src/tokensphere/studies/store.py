@@ -4,13 +4,15 @@
     order(time, degree)              energy(time)              speed(time)   clusters(time)
     step_time, step_size, step_error, step_speed (step)        [dim 2: step_order(step, degree), step_energy(step)]
 
-The attribute `n_frames` is written after everything else of a frame: it is the commit mark, and frames beyond it do
-not exist for a reader. Nothing in the store depends on the wall clock, so equal runs have equal bytes.
+The attributes `n_frames` and `n_steps` are written after everything else of a frame or step: they are the commit
+mark, and frames and steps beyond it do not exist for a reader. Nothing in the store depends on the wall clock, so
+equal runs have equal bytes.
 """
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +52,8 @@ class RunStore:
         attributes: dict[str, Any],
     ) -> RunStore:
         """A new, empty store. `spectral`: order parameters and energy are kept for every step as well."""
-        group = zarr.create_group(store=str(path), zarr_format=3, attributes={**attributes, "n_frames": 0})
+        marks = {"n_frames": 0, "n_steps": 0}
+        group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes | marks)
         frames, n, top = len(times), len(weights), len(degrees)
 
         def array(name: str, dims: tuple[str, ...], shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
@@ -89,16 +92,21 @@ class RunStore:
         return dict(self._group.attrs)
 
     def write_tokens(self, frame: int, tokens: np.ndarray) -> None:
-        """Write the tokens of one frame; it does not exist for a reader before `commit_frames`."""
+        """Write the tokens of one frame; it does not exist for a reader before `commit`."""
         self._array("tokens")[frame] = tokens
 
-    def commit_frames(self, first: int, series: dict[str, np.ndarray]) -> None:
-        """Write the series of frames `first`, `first` + 1, …, then the commit mark."""
+    def commit(self, first: int, series: dict[str, np.ndarray], n_steps: int, events: dict[str, float]) -> None:
+        """Write the series of frames `first`, `first` + 1, …, then the events so far and the commit mark.
+
+        What a resumed run writes a second time stays committed meanwhile.
+        """
         count = 0
         for name, values in series.items():
             count = len(values)
             self._array(name)[first : first + count] = values
-        self._group.attrs["n_frames"] = first + count
+        marks = {"n_frames": first + count, "n_steps": n_steps}
+        before = self.attributes
+        self._group.attrs.update({"events": events} | {name: max(mark, before[name]) for name, mark in marks.items()})
 
     def write_steps(self, first: int, rows: dict[str, np.ndarray]) -> None:
         """Write steps `first`, `first` + 1, … of every step series, replacing what was there."""
@@ -136,8 +144,16 @@ def open_run(folder: str | Path) -> xarray.Dataset:
         path = path / "run.zarr"
     if not (path / "zarr.json").is_file():
         raise InputError(f"no run at {folder}: it has no run.zarr")
-    dataset = xarray.open_zarr(str(path), consolidated=False, zarr_format=3)
+    group = zarr.open_group(store=str(path), mode="r")
+    # Until they are committed, step series may differ in length, so they are cut before xarray sees them.
+    steps = {place.parent.name: _array(group, place.parent.name) for place in path.glob("step_*/zarr.json")}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*partial is not recognized")  # an interrupted write
+        dataset = xarray.open_zarr(str(path), consolidated=False, zarr_format=3, drop_variables=list(steps))
     dataset = dataset.isel(time=slice(0, int(dataset.attrs["n_frames"])))
+    for name, array in sorted(steps.items()):
+        dims = ("step", "degree")[: array.ndim]
+        dataset[name] = (dims, np.asarray(array[: int(dataset.attrs["n_steps"])]))
     dataset = dataset.set_coords(["time", "degree", "weights", "step_time"])
     dataset.attrs["study"] = json.loads(dataset.attrs["study"])
     return dataset

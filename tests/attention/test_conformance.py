@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+from conformance.attention_suite import AttentionSuite, Backend
+
+from tokensphere.attention import BACKENDS, Circle, Dense
+
+# Rows far from every key keep `row_tolerance` = 1e-7, all others 1e-12; tests/attention/test_circle.py is sharper.
+PROMISES = {
+    "dense": [Backend(Dense()), Backend(Dense(block=64), dims=(3,))],
+    "circle": [Backend(Circle(), dims=(2,), tolerance=1e-7)],
+}
+
+
+def test_every_backend_has_a_promise():
+    assert set(PROMISES) == set(BACKENDS)
+
+
+@pytest.mark.parametrize("backend", [b for name in BACKENDS for b in PROMISES[name]], ids=lambda b: repr(b.attention))
+class TestBackends(AttentionSuite):
+    @pytest.fixture
+    def rng(self):
+        return np.random.default_rng(20)
