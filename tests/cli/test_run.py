@@ -10,7 +10,7 @@ from studies.small_runs import SMALL, committed, digests, settle, start_process,
 
 from tokensphere import studies
 
-LONG = SMALL | {"tokens.n": 2000, "solve.t_end": 0.4, "solve.frames": 81}
+LONG = SMALL | {"tokens.n": 2000, "solve.t_end": 0.4, "solve.frames": 41}
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_signals(tmp_path, number):
     process = start_process("run", path, "--out", folder, "--no-figures", cwd=tmp_path)
     code, err = stop_at(process, folder, 15, number)
     assert (code, err) == (1, f"tokensphere: interrupted; go on with: tokensphere run --resume {folder}\n")
-    assert 15 <= committed(folder) < 81
+    assert 15 <= committed(folder) < 41
     prepared = studies.prepare(studies.read_study(folder))
     prepared.run(folder, resume=True)
     prepared.run(tmp_path / "whole", resume=False)

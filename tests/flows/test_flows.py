@@ -32,8 +32,8 @@ def test_wrong_transposes_disagree_with_the_table(value, query_key):
 
 
 @pytest.mark.parametrize("flow", [SelfAttention, UnnormalizedSelfAttention])
-@pytest.mark.parametrize("query_key", [None, 0.5, -1.5])
-@pytest.mark.parametrize("value", [None, -2.0, [[0.5, 1.0], [-1.0, 0.2]]])
+@pytest.mark.parametrize("query_key", [None, -1.5])
+@pytest.mark.parametrize("value", [-2.0, [[0.5, 1.0], [-1.0, 0.2]]])
 def test_backends_give_one_field(flow, query_key, value):
     tokens = ts.sphere.uniform(200, 2, seed=3)
     fields = [flow(6.0, value, query_key, attention=a()).velocity(tokens) for a in (Dense, Circle)]
@@ -62,8 +62,7 @@ def test_clocks():
     assert plain.energy_rate(tokens, shifted=True) == pytest.approx(np.exp(-4) * plain.energy_rate(tokens), rel=1e-13)
 
 
-@pytest.mark.parametrize("dim", [2, 3])
-@pytest.mark.parametrize("beta", [900.0, 1e5])
+@pytest.mark.parametrize(("dim", "beta"), [(2, 1e5), (3, 900.0)])
 def test_large_beta_has_finite_velocity_and_energy(dim, beta):
     tokens = ts.sphere.uniform(40, dim, seed=1)
     for flow in (SelfAttention(beta), UnnormalizedSelfAttention(beta, shifted=True)):

@@ -43,7 +43,9 @@ def test_growth_by_the_direct_sum_and_wrong_rates():
 
 
 @pytest.mark.parametrize("flow", ["sa", "usa"])
-@pytest.mark.parametrize(("dim", "beta", "resolution"), [(3, 2.0, 10), (3, 5.0, 12), (4, 2.0, 7)])
+@pytest.mark.parametrize(
+    ("dim", "beta", "resolution"), [(3, 2.0, 10), (3, 5.0, 12), pytest.param(4, 2.0, 7, marks=pytest.mark.slow)]
+)
 def test_growth_on_spheres(flow, dim, beta, resolution):
     for degree in (1, 2, 3):
         predicted = float(growth_rates(beta, dim, degree, flow))

@@ -10,7 +10,7 @@ from tokensphere.solve import Integrator, SolveError
 
 
 @pytest.mark.parametrize("method", ["euler", "rk4", "tsit5", "dopri8"])
-@pytest.mark.parametrize("dim", [2, 3, 50])
+@pytest.mark.parametrize("dim", [2, 50])
 def test_every_saved_token_is_on_the_sphere(method, dim):
     flow = ts.SelfAttention(5.0, attention=Circle() if dim == 2 else Dense())
     step_size = 0.05 if method in ("euler", "rk4") else None

@@ -19,7 +19,7 @@ def report(
     json: Annotated[bool, Parameter(help="print the outcome as JSON for machines", negative="")] = False,
 ) -> None:
     """Measure a run again, complete or interrupted, and make its verdicts, figures and report anew."""
-    from tokensphere.studies.run import read_study
+    from tokensphere.studies import read_study
 
     study = read_study(folder)
 

@@ -86,8 +86,7 @@ def run(
 
 def _choose(study: str | None, settings: dict[str, object], resume: Path | None, out: Path | None) -> Study:
     """The study asked for, checked."""
-    from tokensphere.studies.run import read_study
-    from tokensphere.studies.schema import builtin_names, load_study
+    from tokensphere.studies import builtin_names, load_study, read_study
 
     if resume is None and study is None:
         raise InputError(f"give a study: a .toml file, or one of {', '.join(builtin_names())}")
@@ -100,12 +99,12 @@ def _choose(study: str | None, settings: dict[str, object], resume: Path | None,
 
 
 def _explain(console: Console, study: Study) -> None:
-    from tokensphere.studies.schema import explain
+    from tokensphere.studies import explain
 
     from .show import show_table
 
     rows = [list(row) for row in explain(study)]
-    show_table(console, f"Study {study.name}", ["key", "value", "default", "meaning"], rows)
+    show_table(console, f"Study {study.name}", ["key", "value", "default", "meaning"], rows, justify="left")
 
 
 def _announce(console: Console, prepared: Prepared, folder: Path) -> None:

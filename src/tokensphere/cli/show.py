@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -26,11 +26,18 @@ def number(value: Any, digits: int = 6) -> str:
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
-def show_table(console: Console, title: str, header: list[str], rows: list[list[str]]) -> None:
-    """A table whose first column is text and whose others are numbers."""
+def show_table(
+    console: Console,
+    title: str,
+    header: list[str],
+    rows: list[list[str]],
+    *,
+    justify: Literal["left", "right"] = "right",
+) -> None:
+    """A table whose first column is text and whose others are numbers, or text with `justify="left"`."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=i == 0)
+        table.add_column(name, justify="left" if i == 0 else justify, no_wrap=i == 0)
     for row in rows:
         table.add_row(*row)
     console.print(table)

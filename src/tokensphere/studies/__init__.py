@@ -1,11 +1,22 @@
-"""Study files, runs on disk, resume."""
+"""Study files, runs on disk, resume. Reading and checking a study is light; running it loads JAX."""
 
 from __future__ import annotations
 
-from .outcome import Outcome, carry_out, predict_study, read_outcome, write_outcome
-from .run import Prepared, Progress, RunError, free_folder, prepare, read_study
-from .schema import Study, builtin_names, explain, load_study, parse_study
-from .store import RunStore, open_run
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .outcome import Outcome, carry_out, predict_study, read_outcome, write_outcome
+    from .run import Prepared, Progress, RunError, free_folder, prepare
+    from .schema import Study, builtin_names, explain, load_study, parse_study, read_study
+    from .store import RunStore, open_run
+
+_HOMES = {
+    "outcome": ("Outcome", "carry_out", "predict_study", "read_outcome", "write_outcome"),
+    "run": ("Prepared", "Progress", "RunError", "free_folder", "prepare"),
+    "schema": ("Study", "builtin_names", "explain", "load_study", "parse_study", "read_study"),
+    "store": ("RunStore", "open_run"),
+}
 
 __all__ = [
     "Outcome",
@@ -27,3 +38,10 @@ __all__ = [
     "read_study",
     "write_outcome",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

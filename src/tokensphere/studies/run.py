@@ -27,10 +27,10 @@ from tokensphere.solve import Integrator, State, load_checkpoint, save_checkpoin
 
 from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
 from .interrupt import held_back
-from .schema import Study, parse_study
+from .schema import Study
 from .store import RunStore
 
-__all__ = ["Prepared", "Progress", "RunError", "disk_full", "free_folder", "prepare", "read_study", "write_text"]
+__all__ = ["Prepared", "Progress", "RunError", "disk_full", "free_folder", "prepare", "write_text"]
 
 _BYTES_LEFT_FREE = 64 * 2**20
 _COMMIT_SECONDS = 1.0
@@ -71,18 +71,6 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-
-
-def read_study(folder: Path) -> Study:
-    """The study that a run folder was made with. **Raises:** `InputError` if the folder holds no run."""
-    path = folder / "study.json"
-    if not path.is_file():
-        raise InputError(f"no run at {folder}: it has no study.json")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise InputError(f"{path} is damaged: it is not JSON") from None
-    return parse_study(data, str(path))
 
 
 class Prepared:
@@ -299,8 +287,17 @@ class _Rows(list[dict[str, Any]]):
 
 
 def prepare(study: Study) -> Prepared:
-    """Check a study and build its flow and tokens. **Raises:** `InputError` before any work is done."""
-    return Prepared(study)
+    """Check a study and build its flow and tokens. Paths of files become absolute, so that the run can go on anywhere.
+
+    **Raises:** `InputError` before any work is done.
+    """
+    paths = {
+        "tokens.path": study.tokens.path,
+        "flow.value": study.flow.value,
+        "flow.query_key": study.flow.query_key,
+    }
+    absolute = {key: str(Path(path).absolute()) for key, path in paths.items() if isinstance(path, str)}
+    return Prepared(study.with_settings(absolute) if absolute else study)
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ __all__ = [
     "explain",
     "load_study",
     "parse_study",
+    "read_study",
 ]
 
 _BUILTIN = Path(__file__).parent / "builtin"
@@ -234,3 +235,15 @@ def explain(study: Study) -> list[tuple[str, str, str, str]]:
             yield prefix + name, str(value), str(field.default), meaning
 
     return list(walk(study, ""))
+
+
+def read_study(folder: Path) -> Study:
+    """The study that a run folder was made with. **Raises:** `InputError` if the folder holds no run."""
+    path = folder / "study.json"
+    if not path.is_file():
+        raise InputError(f"no run at {folder}: it has no study.json")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise InputError(f"{path} is damaged: it is not JSON") from None
+    return parse_study(data, str(path))
