@@ -222,8 +222,16 @@ def test_tokens_that_wrap_around_the_circle(tmp_path):
     assert outcome.seen.positions == ()
 
 
-def test_one_measured_degree_is_enough_to_judge(tmp_path):
+def test_too_few_measured_degrees_are_said_to_be_too_few(tmp_path):
     _, outcome = settle(tmp_path / "r", measure__degrees=1, solve__t_end=1.0, tokens__n=1000)
+    verdict = by_name(outcome.verdicts)["winning degree, this start"]
+    assert verdict.outcome == "not applicable"
+    assert verdict.sentence == "degrees up to 1 are measured, and the dominant one is 3"
+
+
+def test_one_measured_degree_is_enough_where_it_dominates(tmp_path):
+    changes = {"flow__beta": 0.9, "measure__degrees": 1, "solve__t_end": 12.0, "tokens__n": 1000}
+    _, outcome = settle(tmp_path / "r", **changes)
     verdict = by_name(outcome.verdicts)["winning degree, this start"]
     assert verdict.sentence == "no other measured degree arrives but 1"
 

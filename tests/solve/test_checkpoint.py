@@ -131,9 +131,18 @@ def integrator(attention, method, step_size):
 
 
 @pytest.mark.parametrize(
-    ("method", "step_size"), [("tsit5", None), ("dopri8", None), ("rk4", 0.03), ("euler", np.float64(0.05))]
+    ("attention", "method", "step_size"),
+    [
+        (Circle(), "tsit5", None),
+        (Circle(), "dopri8", None),
+        (Circle(), "rk4", 0.03),
+        (Circle(), "euler", np.float64(0.05)),
+        (Dense(), "tsit5", None),
+        pytest.param(Dense(), "dopri8", None, marks=pytest.mark.slow),
+        pytest.param(Dense(), "rk4", 0.03, marks=pytest.mark.slow),
+    ],
+    ids=lambda value: repr(value),
 )
-@pytest.mark.parametrize("attention", [Circle(), Dense()], ids=["circle", "dense"])
 def test_stopping_anywhere_changes_no_bit(attention, method, step_size, tmp_path):
     whole, tokens = integrator(attention, method, step_size)
     states = [whole.start(tokens)]
