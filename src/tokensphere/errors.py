@@ -101,7 +101,7 @@ def check_tokens(tokens: Any, *, unit_tolerance: float | None = 1e-8) -> np.ndar
 
 
 def check_weights(weights: Any, n: int) -> np.ndarray:
-    """Return masses as an (n,) float64 array: positive, summing to 1 within 1e-9. ``None`` gives 1/n each."""
+    """Return masses as an (n,) float64 array: not negative, summing to 1 within 1e-9. ``None`` gives 1/n each."""
     import numpy as np
 
     if weights is None:

@@ -63,7 +63,7 @@ def test_altered_measurements_disagree(run5):
     fit = dataclasses.replace(seen.fits[3], rate=1.1 * seen.fits[3].rate)
     altered = {
         "growth rate of the winner": {"fits": seen.fits | {3: fit}},
-        "exit of the linear phase, this start": {"exit_time": seen.exit_time + 0.007},
+        "exit of the linear phase, this start": {"exit_time": seen.exit_time + 0.010},
         "winning degree, this start": {"winner": dataclasses.replace(seen.winner, degree=4)},
         "exit of the linear phase, law": {"exit_time": 0.3},
         "winning degree, law": {"winner": dataclasses.replace(seen.winner, degree=7)},
@@ -261,3 +261,27 @@ def test_flows_that_are_no_gradient_flows(tmp_path, key):
     assert verdict.sentence.startswith("this flow is no gradient flow")
     assert np.isnan(outcome.run.energy.values).all() == (key == "flow.query_key")
     json.dumps(outcome.to_dict(), allow_nan=False)
+
+
+def test_the_self_term_slows_softmax_attention(tmp_path):
+    changes = {"flow__kind": "sa", "flow__beta": 5.0, "tokens__n": 60, "measure__exit": 0.4, "solve__t_end": 12.0}
+    _, outcome = settle(tmp_path / "r", **changes)
+    slow = outcome.prediction.self_term_slowdown
+    assert 0.8 < slow < 0.97
+    verdicts = by_name(outcome.verdicts)
+    rate = ts.theory.growth_rates(5.0, 2, [outcome.seen.winner.degree], flow="sa")[0]
+    assert verdicts["exit of the linear phase, this start"].predicted == pytest.approx(
+        outcome.prediction.measured.exit_time / slow, rel=1e-12
+    )
+    assert verdicts["growth rate of the winner"].predicted == pytest.approx(slow * rate, rel=1e-12)
+
+
+def test_tokens_at_rest_keep_their_energy(tmp_path):
+    changes = {"tokens__law": "equispaced", "tokens__amplitude": 0.0, "tokens__n": 400, "solve__t_end": 0.1}
+    _, outcome = settle(tmp_path / "r", **changes)
+    assert by_name(outcome.verdicts)["energy is monotone"].outcome == "agrees"
+
+
+def test_too_few_degrees_say_nothing_about_clusters(tmp_path):
+    _, outcome = settle(tmp_path / "r", measure__degrees=2, tokens__n=2000)
+    assert by_name(outcome.verdicts)["number of clusters"].outcome == "not applicable"

@@ -154,3 +154,26 @@ def test_choice_by_the_number_of_tokens():
     assert isinstance(SelfAttention(5.0, query_key=[[1.0, 0.5], [0.5, 1.0]]).resolve(20_000, 2).attention, Dense)
     assert isinstance(SelfAttention(5.0, attention=Dense()).resolve(20_000, 2).attention, Dense)
     assert flow.attention is None
+
+
+def test_weights_may_be_the_second_argument():
+    tokens, weights = ts.sphere.uniform(9, 3, seed=0), np.arange(1.0, 10.0) / 45.0
+    flow = ts.SelfAttention(2.0)
+    np.testing.assert_array_equal(flow.velocity(tokens, weights), flow.velocity(tokens, weights=weights))
+    assert np.abs(flow.velocity(tokens, weights) - flow.velocity(tokens)).max() > 1e-3
+
+
+@pytest.mark.parametrize(("factor", "sign"), [(1.0, 1), (2.5, 1), (-0.5, -1)])
+def test_value_and_query_key_in_proportion_make_a_gradient_flow(factor, sign):
+    b = np.diag([2.0, 0.5, -1.0])
+    assert ts.SelfAttention(1.0, value=factor * b, query_key=b).gradient_sign == sign
+    assert ts.SelfAttention(1.0, value=factor, query_key=3.0 * np.eye(3)).gradient_sign == sign
+    assert ts.SelfAttention(1.0, value=factor * np.eye(3)).gradient_sign == sign
+    assert ts.SelfAttention(1.0, value=np.eye(3), query_key=b).gradient_sign is None
+
+
+def test_dense_names_the_token_that_is_not_finite():
+    tokens = ts.sphere.uniform(5, 3, seed=0)
+    tokens[3, 1] = np.nan
+    with pytest.raises(ts.InputError, match="token 3 is not finite"):
+        ts.attention.Dense()(tokens, tokens, beta=1.0)

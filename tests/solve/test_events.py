@@ -150,7 +150,6 @@ def test_bad_thresholds_are_named(call, name):
     ("flow", "message"),
     [
         (ts.SelfAttention(1.0, query_key=np.array([[1, 0.5, 0], [0, 1, 0], [0, 0, 1]])), "symmetric"),
-        (ts.SelfAttention(1000.0), "floating-point range"),
     ],
 )
 def test_a_flow_without_usable_energy_is_refused_before_the_first_step(flow, message):
@@ -159,3 +158,27 @@ def test_a_flow_without_usable_energy_is_refused_before_the_first_step(flow, mes
     )
     with pytest.raises(InputError, match=message):
         integrator.start(ts.sphere.uniform(6, 3, seed=0))
+
+
+def test_two_events_of_one_name_are_refused():
+    tokens = ts.sphere.cap(20, np.eye(3)[0], 0.5, seed=0)
+    events = [ts.solve.all_within(0.05), ts.solve.all_within(0.3, terminal=False)]
+    with pytest.raises(ts.InputError, match="same name"):
+        ts.simulate(ts.SelfAttention(1.0), tokens, [0, 1], events=events)
+
+
+def test_an_event_that_holds_at_the_start_fires_at_once():
+    tokens = ts.sphere.cap(20, np.eye(3)[0], 0.1, seed=0)
+    run = ts.simulate(ts.SelfAttention(1.0), tokens, [0, 1], events=[ts.solve.all_within(0.5)])
+    assert run.attrs["events"] == {"all_within": 0.0}
+    assert run.sizes["time"] == 1
+    run = ts.simulate(ts.SelfAttention(1.0), tokens, [0, 1], events=[ts.solve.linear_exit(0.1)])
+    assert run.attrs["events"] == {"linear_exit": 0.0}
+    assert run.sizes["time"] == 2
+
+
+def test_rest_is_found_where_the_plain_energy_overflows():
+    tokens = ts.sphere.cap(12, np.eye(2)[0], 0.01, seed=0)
+    rest = ts.solve.energy_slope_below(1e-9)
+    run = ts.simulate(ts.SelfAttention(800.0), tokens, [0, 30], rtol=1e-6, events=[rest])
+    assert 0 < run.attrs["events"]["energy_slope_below"] < 30

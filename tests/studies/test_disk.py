@@ -38,7 +38,7 @@ def test_the_disk_fills_up(tmp_path, monkeypatch, part):
         if part == "frames":
             patch.setattr(local_store, "_put", failing_after(120, local_store._put))
         elif part == "checkpoint":
-            patch.setattr(os, "fsync", failing_after(5, os.fsync))
+            patch.setattr(os, "fsync", failing_after(150, os.fsync))
         else:
             patch.setattr(os, "replace", failing_after(100, os.replace))
         with pytest.raises(RunError) as error:

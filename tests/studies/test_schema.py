@@ -130,6 +130,11 @@ def test_save_times_must_increase(times):
     assert str(times) in one_line(error)
 
 
+def test_save_times_must_start_at_zero():
+    with pytest.raises(InputError, match=r"solve\.times: times must start at 0, got 0\.1"):
+        Study().with_settings({"solve.times": [0.1, 0.2]})
+
+
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
@@ -218,7 +223,7 @@ def test_types_of_settings():
 
 
 def test_a_study_survives_json():
-    study = Study().with_settings({"flow.beta": 1 / 3, "solve.times": [0.1, 0.2, 0.30000000000000004]})
+    study = Study().with_settings({"flow.beta": 1 / 3, "solve.times": [0, 0.2, 0.30000000000000004]})
     again = parse_study(json.loads(study.to_json()))
     assert again == study
     assert again.hash == study.hash
@@ -251,7 +256,6 @@ CHANGES = {
     "solve.method": "tsit5",
     "solve.rtol": 1e-7,
     "solve.step_size": 0.1,
-    "solve.max_steps": 7,
     "solve.stop_within": 0.1,
     "solve.stop_slope": 0.1,
     "measure.degrees": 9,
@@ -260,7 +264,7 @@ CHANGES = {
     "measure.cluster_mass": 0.1,
     "measure.layer_step": 0.2,
 }
-NEUTRAL = {"name": "other", "solve.checkpoint_seconds": 60.0}
+NEUTRAL = {"name": "other", "solve.checkpoint_seconds": 60.0, "solve.max_steps": 7}
 
 
 def test_the_hash_changes_with_every_setting_but_the_name_and_the_checkpoint_rhythm():

@@ -12,11 +12,19 @@ from typing import Any
 
 import equinox as eqx
 
-from tokensphere.jaxsetup import jax, jnp
+from tokensphere.errors import InputError
+from tokensphere.jaxsetup import is_traced, jax, jnp
 
 from .base import AbstractAttention, Attended
 
 __all__ = ["Dense"]
+
+
+def _check_finite(**arrays: jax.Array) -> None:
+    for name, array in arrays.items():
+        good = jnp.isfinite(array).all(axis=1)
+        if not bool(good.all()):
+            raise InputError(f"{name}: token {int(jnp.argmin(good))} is not finite")
 
 
 class Dense(AbstractAttention):
@@ -40,6 +48,8 @@ class Dense(AbstractAttention):
     ) -> Attended:
         queries, keys = jnp.asarray(queries), jnp.asarray(keys)
         values = keys if values is None else jnp.asarray(values)
+        if not is_traced(queries, keys, values):
+            _check_finite(queries=queries, keys=keys, values=values)
         m, n = queries.shape[0], keys.shape[0]
         log_w = jnp.full(n, -jnp.log(float(n))) if weights is None else jnp.log(jnp.asarray(weights))
         # One product returns the sum of the values and, in the last column, the sum of the weights.

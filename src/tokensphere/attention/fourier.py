@@ -12,13 +12,13 @@ and imaginary part. Everything here carries the factor e^{−|β|}.
 from __future__ import annotations
 
 import functools
-import os
 
 import ducc0
 import numpy as np
 from scipy.special import ive
 
 from tokensphere.errors import InputError
+from tokensphere.threads import threads_for
 
 __all__ = [
     "MAX_BETA",
@@ -33,7 +33,6 @@ __all__ = [
 
 MAX_BETA = 1e9  # SciPy's scaled Bessel functions give NaN a little above
 _EPSILON = 3e-13  # the best that ducc0 offers in double precision, with a margin
-_ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
 
 
 def circle_modes(beta: float, tolerance: float = 1e-16) -> int:
@@ -61,12 +60,6 @@ def coefficients(beta: float, tolerance: float = 1e-16) -> tuple[np.ndarray, np.
     return bessel, force
 
 
-def _threads(points: int) -> int:
-    if points < _ALL_THREADS_FROM:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class Transform:
     """Both non-uniform transforms for one set of angles and modes k = −K..K."""
 
@@ -77,7 +70,7 @@ class Transform:
             coord=angles[:, None],
             grid_shape=(self._grid,),
             epsilon=_EPSILON,
-            nthreads=_threads(angles.size),
+            nthreads=threads_for(angles.size),
             periodicity=2 * np.pi,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import math
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
@@ -27,9 +28,9 @@ def predict(
     flow: Annotated[Literal["sa", "usa", "usa-shifted"], Parameter(help="flow that sets the unit of time")] = "usa",
     threshold: Annotated[float, Parameter(help="order parameter at which the linear phase ends")] = 0.1,
     step: Annotated[float | None, Parameter(help="step of one layer, to give times in layers")] = None,
-    layers: Annotated[int | None, Parameter(help="depth available, to check that it suffices")] = None,
+    layers: Annotated[float | None, Parameter(help="depth available, to check that it suffices")] = None,
     noise: Annotated[float, Parameter(help="noise intensity tau in sqrt(2 tau) dW")] = 0.0,
-    degrees: Annotated[int | None, Parameter(help="largest degree to show")] = None,
+    degrees: Annotated[float | None, Parameter(help="largest degree to show, besides k_max")] = None,
     json: Annotated[bool, Parameter(help="print JSON for machines", negative="")] = False,
 ) -> None:
     """Predict growth rates, dominant degree, the law of its race, exit times and clusters.
@@ -45,6 +46,9 @@ def predict(
     for count in counts:
         if count is not None:
             check_positive_int(count, "tokens", least=2)
+    # Read as floats: a converter to whole numbers would round 2.5 silently.
+    depth = None if layers is None else check_positive_int(layers, "layers")
+    top = None if degrees is None else check_positive_int(degrees, "degrees")
     if layers is not None and step is None:
         raise InputError("--layers needs --step, the step of one layer")
     predictions = [
@@ -55,9 +59,9 @@ def predict(
             flow=flow,
             threshold=threshold,
             step=step,
-            layers=layers,
+            layers=depth,
             noise=noise,
-            max_degree=degrees,
+            max_degree=top,
         )
         for d in dims
         for n in counts
@@ -81,35 +85,37 @@ def predict(
 def _show_rows(predictions: list[EmergencePrediction]) -> None:
     from rich.console import Console
 
-    from .show import number, show_table
+    from .show import AT_ONCE, beyond_floats, duration, failing, largest_rate, number, show_table
 
-    header = [
-        "beta",
-        "dim",
-        "n",
-        "k_max",
-        "rate",
-        "2nd",
-        "2nd/1st",
-        "next switch",
-        "median exit",
-        "P(k_max)",
-        "warnings",
-    ]
-    rows = [
-        [
+    header = ["beta", "dim", "n", "k_max", "rate", "2nd", "2nd/1st"]
+    header += ["switch without noise" if predictions[0].noise else "next switch", "median exit", "P(k_max)"]
+    at_once = any(p.law is not None and p.law.atom > AT_ONCE for p in predictions)
+    header += ["P(t=0)"] * at_once + ["warnings"]
+    rows = []
+    for p in predictions:
+        known = math.isfinite(p.runner_up.ratio)
+        row = [
             number(p.beta),
             str(p.dim),
             number(p.n),
             str(p.k_max),
-            number(p.times.rate),
-            str(p.runner_up.degree),
-            f"{p.runner_up.ratio:.4f}",
+            largest_rate(p),
+            str(p.runner_up.degree) if known else "–",
+            f"{p.runner_up.ratio:.4f}" if known else "–",
             f"{p.switch.lower}->{p.switch.upper} at {p.switch.beta:.5g}",
-            number(None if p.times.median is None else p.times.median.time, 5),
+            "–" if p.times.median is None else duration(p, p.times.median.folds, 5),
             "–" if p.law is None else f"{p.law.probability(p.k_max):.3f}",
-            " ".join(p.codes),
         ]
-        for p in predictions
-    ]
-    show_table(Console(), f"Predictions, time of the {predictions[0].flow} flow", header, rows)
+        if at_once:
+            row.append("–" if p.law is None else f"{p.law.atom:.3f}")
+        rows.append([*row, " ".join(p.codes)])
+    console = Console()
+    show_table(console, f"Predictions, time of the {predictions[0].flow} flow", header, rows, keys=3)
+    if any(map(beyond_floats, predictions)):
+        console.print("Rates given as 10^x are beyond the range of floats: use --flow usa-shifted.", soft_wrap=True)
+    statements: dict[str, int] = {}
+    for p in predictions:
+        for text in dict.fromkeys(line.partition(" (")[0] for line in failing(p)):
+            statements[text] = statements.get(text, 0) + 1
+    for text, count in statements.items():
+        console.print(f"Hypothesis fails in {count} of {len(rows)} rows: {text}", soft_wrap=True, markup=False)

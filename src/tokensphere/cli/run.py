@@ -112,7 +112,8 @@ def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
 
     study, flow = prepared.study, prepared.flow
     n, dim = prepared.tokens.shape
-    reason = choose(n, dim, beta=flow.beta, isotropic=flow.isotropic).explain()
+    scale = flow.query_key if flow.isotropic and flow.query_key is not None else 1.0
+    reason = choose(n, dim, beta=flow.beta * abs(scale), isotropic=flow.isotropic).explain()
     if study.flow.attention != "auto":
         reason = f"{study.flow.attention}: asked for by name"
     console.print(

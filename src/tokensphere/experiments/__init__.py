@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from . import emergence
-from .verdicts import Outcome, Verdict, compare, not_applicable
+from .verdicts import Agreement, Verdict, compare, not_applicable
 
-__all__ = ["Outcome", "Verdict", "compare", "emergence", "not_applicable"]
+__all__ = ["Agreement", "Verdict", "compare", "emergence", "not_applicable"]

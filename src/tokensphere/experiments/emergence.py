@@ -28,7 +28,7 @@ from tokensphere.observe import (
 from tokensphere.sphere import angles, moments
 from tokensphere.theory import EmergencePrediction, growth_rates, predict_emergence, to_json
 
-from .verdicts import Outcome, Verdict, compare, not_applicable
+from .verdicts import Agreement, Verdict, compare, not_applicable
 
 if TYPE_CHECKING:
     import xarray
@@ -37,7 +37,7 @@ __all__ = ["EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
 
 _FIT_TO = 0.05
 _ARRIVAL = 0.16  # of 1/lambda_max: how well the linear race knows an arrival at A = 0.1 (99 % of runs)
-_VOID = {"NOT_NEAR_UNIFORM", "SELF_DOMINATED", "NO_LINEAR_PHASE"}
+_VOID = {"NOT_NEAR_UNIFORM", "SELF_DOMINATED", "FEW_NEIGHBOURS", "NO_LINEAR_PHASE"}
 
 
 @dataclass(frozen=True)
@@ -194,6 +194,8 @@ def judge(
     else:
         void = [d for d in prediction.diagnoses if d.code in _VOID]
         reason = f"{void[0].code}: {void[0].message}" if void else None
+        if reason is None and prediction.k_max > setting.degrees[-1]:
+            reason = f"degrees up to {setting.degrees[-1]} are measured, and the dominant one is {prediction.k_max}"
         verdicts += _linear_phase(setting, prediction, seen, t_end, reason)
         verdicts += _clustering(setting, prediction, seen, reason)
     verdicts.append(_energy(setting, seen))
@@ -216,8 +218,6 @@ def _linear_phase(
     )
     race, law = prediction.measured, prediction.law
     assert race is not None
-    if void is None and prediction.k_max > setting.degrees[-1]:
-        void = f"degrees up to {setting.degrees[-1]} are measured, and the dominant one is {prediction.k_max}"
     if void is None and race.winner is None:
         void = "no degree grows"
     if void is None and seen.exit_time is None:
@@ -231,18 +231,20 @@ def _linear_phase(
 
     winner = seen.winner.degree
     fit = seen.fits[winner]
-    rate = float(growth_rates(setting.flow.beta, prediction.dim, [winner], setting.kind)[0])
+    # Softmax attention attends to itself too, which slows every rate alike.
+    slow = prediction.self_term_slowdown or 1.0
+    rate = slow * float(growth_rates(setting.flow.beta, prediction.dim, [winner], setting.kind)[0])
     if np.isfinite(fit.rate):
         verdicts.append(compare(rate_name, rate, fit.rate, 0.05, unit="1/time", relative=True))
     else:
         verdicts.append(not_applicable(rate_name, fit.reason, predicted=rate, unit="1/time"))
 
-    top = prediction.times.rate
-    verdicts.append(compare(exit_name, race.exit_time, seen.exit_time, _ARRIVAL / top, unit="time"))
+    top = slow * prediction.times.rate
+    verdicts.append(compare(exit_name, race.exit_time / slow, seen.exit_time, _ARRIVAL / top, unit="time"))
     arrival = race.times[race.degrees.index(winner)]
-    close = (arrival - race.exit_time) * top <= _ARRIVAL
+    close = (arrival - race.exit_time) * prediction.times.rate <= _ARRIVAL
     first, second = sorted([*race.times, np.inf])[:2]
-    margin = f"degree {race.winner} leads the race by {(second - first) * top:.2g}/lambda_max"
+    margin = f"degree {race.winner} leads the race by {(second - first) * prediction.times.rate:.2g}/lambda_max"
     if not np.isfinite(second):
         margin = f"no other measured degree arrives but {race.winner}"
     if close and winner != race.winner:
@@ -255,10 +257,10 @@ def _linear_phase(
             not_applicable(law_exit, "no law with noise"),
             not_applicable(law_winner, "no law with noise"),
         ]
-    low, high = law.quantile(0.005), law.quantile(0.995)
+    low, high = law.quantile(0.005) / slow, law.quantile(0.995) / slow
     inside = low <= seen.exit_time <= high
     sentence = f"{'inside' if inside else 'outside'} the central 99 % of the law, [{low:.4g}, {high:.4g}]"
-    verdicts.append(_exact(law_exit, inside, law.median, seen.exit_time, sentence, unit="time"))
+    verdicts.append(_exact(law_exit, inside, law.median / slow, seen.exit_time, sentence, unit="time"))
     chance = law.probability(winner)
     odds = ", ".join(f"{k}: {law.probability(k):.3f}" for k in law.degrees if law.probability(k) > 0.005)
     sentence = f"the law gives degree {winner} a probability of {chance:.3f}"
@@ -284,15 +286,16 @@ def _clustering(
     verdicts = [_exact(number, found == wanted, wanted, found, sentence, source="2410.23228")]
     if found != wanted:
         return [*verdicts, not_applicable(place, f"{found} clusters formed, not {wanted}")]
-    predicted = np.asarray(prediction.cluster_angles)
-    gaps = np.angle(np.exp(1j * (np.asarray(seen.positions)[:, None] - predicted[None, :])))
-    worst = float(np.abs(gaps).min(axis=1).max())
+    predicted, places = np.sort(np.asarray(prediction.cluster_angles) % (2 * np.pi)), np.asarray(seen.positions)
+    # One to one, in cyclic order: the best of the k ways to begin.
+    turned = np.stack([np.roll(predicted, shift) for shift in range(wanted)])
+    worst = float(np.abs(np.angle(np.exp(1j * (places - turned)))).max(axis=1).min())
     agrees = worst <= 0.2
-    outcome: Outcome = "agrees" if agrees else "disagrees"
+    outcome: Agreement = "agrees" if agrees else "disagrees"
     sentence = (
         f"the farthest cluster is {worst:.2g} rad from its predicted angle, {'within' if agrees else 'beyond'} 0.2"
     )
-    shown = [round(float(a), 4) for a in np.sort(predicted % (2 * np.pi))]
+    shown = [round(float(a), 4) for a in predicted]
     measured = [round(a, 4) for a in seen.positions]
     return [*verdicts, Verdict(place, outcome, shown, measured, 0.2, "rad", sentence, "2410.23228")]
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from tokensphere.theory import to_json
 
-__all__ = ["Outcome", "Verdict", "compare", "not_applicable"]
+__all__ = ["Agreement", "Verdict", "compare", "not_applicable"]
 
-Outcome = Literal["agrees", "disagrees", "not applicable"]
+Agreement = Literal["agrees", "disagrees", "not applicable"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Verdict:
     """
 
     name: str
-    outcome: Outcome
+    outcome: Agreement
     predicted: Any
     measured: Any
     tolerance: float | None
@@ -54,7 +54,7 @@ def compare(
     kind = f"{distance / scale:.2g} relative" if relative and scale else f"{distance:.2g}{' ' + unit if unit else ''}"
     limit = f"{tolerance:.2g}"
     sentence = f"differ by {kind}, {'within' if agrees else 'beyond'} {limit}"
-    outcome: Outcome = "agrees" if agrees else "disagrees"
+    outcome: Agreement = "agrees" if agrees else "disagrees"
     return Verdict(name, outcome, predicted, measured, tolerance * scale, unit, sentence, source)
 
 

@@ -47,7 +47,7 @@ class AbstractFlow(eqx.Module):
         """The velocity without any check of the input: what time steppers call, compiled or on the host."""
 
     @abc.abstractmethod
-    def velocity(self, tokens: Any, radii: Any = None, weights: Any = None, t: Any = 0.0) -> np.ndarray:
+    def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt (n, dim) for unit `tokens` (n, dim), masses `weights` (n,) and time `t`."""
 
     @abc.abstractmethod
@@ -167,7 +167,7 @@ class AttentionFlow(AbstractFlow):
         log_z, mean = _attend(self, tokens, weights, only_tangent)
         return project(tokens, _multiply(self.value, mean) * type(self).strength(self, log_z))
 
-    def velocity(self, tokens: Any, radii: Any = None, weights: Any = None, t: Any = 0.0) -> np.ndarray:
+    def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt.
 
         **Arguments:** `tokens` (n, dim) unit rows; `weights` (n,) masses summing to 1, `None` for 1/n each;
@@ -188,23 +188,25 @@ class AttentionFlow(AbstractFlow):
     @property
     def symmetric(self) -> bool:
         """Whether B is symmetric, which the energy needs."""
-        return self.isotropic or bool(np.allclose(self.query_key, self.query_key.T, rtol=0, atol=1e-14))
+        if self.isotropic:
+            return True
+        b = np.asarray(self.query_key)
+        return bool(np.abs(b - b.T).max() <= 1e-14 * np.abs(b).max())
 
     @property
     def gradient_sign(self) -> int | None:
-        """+1 if the flow ascends its energy (B symmetric, V = B), −1 if it descends (V = −B), else `None`."""
+        """+1 if the flow ascends its energy (B symmetric, V = cB, c > 0), −1 if it descends (c < 0), else `None`."""
         if not self.symmetric:
             return None
         value = 1.0 if self.value is None else self.value
         query_key = 1.0 if self.query_key is None else self.query_key
         if np.ndim(value) == 0 and np.ndim(query_key) == 0:
             return int(np.sign(value * query_key)) or None
-        if np.ndim(value) != np.ndim(query_key):
-            return None
-        for sign in (1, -1):
-            if np.allclose(value, sign * query_key, rtol=0, atol=1e-14):
-                return sign
-        return None
+        size = max(np.shape(value), np.shape(query_key))[0]
+        v, b = (m * np.eye(size) if np.ndim(m) == 0 else np.asarray(m) for m in (value, query_key))
+        factor = np.sum(v * b) / np.sum(b * b) if b.any() else 0.0
+        proportional = np.abs(v - factor * b).max() <= 1e-13 * np.abs(v).max()
+        return int(np.sign(factor)) or None if proportional else None
 
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """E = (1/2β) Σ_ij w_i w_j e^{β x_iᵀB x_j} · scale, scale = e^{−β} if `shifted`, else 1.

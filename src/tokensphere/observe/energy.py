@@ -109,7 +109,8 @@ def energy_monotone(times: Any, energy: Any, tolerance: float = 1e-10) -> Energy
         raise InputError(f"tolerance must be a number >= 0, got {tolerance!r}")
     span = float(e.max() - e.min())
     falls = -np.diff(e)
-    if falls.size == 0 or falls.max() <= 0:
+    # A fall within rounding of the values themselves is none: a state at rest stays monotone.
+    if falls.size == 0 or falls.max() <= 1e-14 * np.abs(e).max():
         return EnergyMonotone(True, 0.0, None, span, allowed)
     i = int(np.argmax(falls))
     worst = float(falls[i]) / span

@@ -55,6 +55,11 @@ def save_checkpoint(path: Path, state: State, key: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
@@ -66,7 +71,7 @@ def load_checkpoint(path: Path, key: str) -> State:
     **Raises:** :class:`CheckpointError` if the file is missing, truncated, altered, or its key is not `key`.
     """
     if not path.is_file():
-        raise CheckpointError(f"no checkpoint at {path}; start the run again without --resume")
+        raise CheckpointError(f"no checkpoint at {path}; remove the folder and start the run again")
     digest, _, body = path.read_bytes().partition(b"\n")
     if digest != hashlib.sha256(body).hexdigest().encode() or not body.startswith(_OPENING):
         raise CheckpointError(

@@ -96,7 +96,9 @@ def energy_slope_below(threshold: float, *, terminal: bool = True) -> Event:
         raise InputError(f"the slope threshold must be positive, got {threshold!r}")
 
     def value(moment: Moment) -> float:
-        rate = moment.flow.energy_rate(moment.tokens, moment.weights)  # type: ignore[attr-defined]
+        flow = moment.flow
+        shifted = True if getattr(flow, "beta", 0.0) > 500 else None  # e^β would overflow
+        rate = flow.energy_rate(moment.tokens, moment.weights, shifted=shifted)  # type: ignore[attr-defined]
         return threshold - abs(float(rate))
 
     return Event("energy_slope_below", value, terminal)

@@ -95,6 +95,9 @@ class Integrator:
         self.times = times
         self.max_steps = max_steps
         self.events = tuple(events)
+        names = [event.name for event in events]
+        if len(set(names)) < len(names):
+            raise InputError(f"two events have the same name: {', '.join(names)}; rename one")
         self.flow = flow
         # For compiled steps numbers become array leaves, so that one compilation serves every value of them.
         self._stepped = flow if flow.on_host else jax.tree.map(_as_leaf, flow)

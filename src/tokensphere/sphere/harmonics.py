@@ -9,23 +9,19 @@ the circle.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, check_positive_int, check_tokens, check_weights
+from ..threads import threads_for
 from .pairs import gram_blocks
 
 __all__ = ["harmonic_power", "moments"]
 
 _EPSILON = 3e-13  # the tightest tolerance ducc0 meets in double precision, with a margin
 _SMALL = 4096  # n K below this: plain exponentials are as fast as a transform
-
-
-def _threads(n: int) -> int:
-    return 1 if n < 100_000 else os.cpu_count() or 1
 
 
 def zonal_sequence(q: np.ndarray, highest: int, dim: int) -> Iterator[np.ndarray]:
@@ -76,7 +72,7 @@ def moments(angles: Any, max_degree: int, weights: Any = None) -> np.ndarray:
         coord=theta[:, None],
         forward=True,
         epsilon=_EPSILON,
-        nthreads=_threads(n),
+        nthreads=threads_for(n),
         out=np.zeros(size, dtype=np.complex128),
         periodicity=2.0 * np.pi,
     )
@@ -150,7 +146,7 @@ def _sphere_power(points: np.ndarray, masses: np.ndarray, highest: int) -> np.nd
         mmax=highest,
         loc=place,
         epsilon=_EPSILON,
-        nthreads=_threads(n),
+        nthreads=threads_for(n),
     )[0]
     square = np.abs(coefficients) ** 2
     # m = 0 is stored first, then m = 1, ...: within one m the degrees run from m to the highest.

@@ -76,7 +76,7 @@ def build_tokens(study: Study) -> tuple[np.ndarray, np.ndarray | None]:
     if spec.law == "uniform":
         return sphere.uniform(spec.n, spec.dim, seed), None
     if spec.law == "von-mises-fisher":
-        means = sphere.uniform(spec.centers, spec.dim, seed + 1)
+        means = sphere.uniform(spec.centers, spec.dim, int(np.random.SeedSequence(seed).generate_state(1)[0]))
         concentrations = np.full(spec.centers, spec.concentration)
         return sphere.mixture(spec.n, means, concentrations, seed=seed), None
     if spec.law == "cap":

@@ -23,7 +23,7 @@ import numpy as np
 from tokensphere.errors import InputError, check_weights
 from tokensphere.flows import AttentionFlow
 from tokensphere.observe import count_clusters, order_parameters
-from tokensphere.solve import Integrator, State, load_checkpoint, save_checkpoint
+from tokensphere.solve import Integrator, SolveError, State, load_checkpoint, save_checkpoint
 
 from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
 from .interrupt import held_back
@@ -131,6 +131,10 @@ class Prepared:
             raise InputError(f"{folder} is a file; choose another --out")
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+        return self._begin(folder)
+
+    def _begin(self, folder: Path) -> _Recorder:
+        """Lay out the run folder and save the first frame and checkpoint."""
         _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes)
         start = self.integrator.start(self.tokens)
         folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +163,14 @@ class Prepared:
         return recorder
 
     def _open(self, folder: Path) -> _Recorder:
-        store = RunStore.open(folder / "run.zarr")
+        path = folder / "run.zarr"
+        if not (folder / "study.json").is_file():
+            raise InputError(f"no run at {folder}: it has no study.json")
+        if not (folder / "checkpoint.bin").exists() and not RunStore.has_progress(path):
+            # Stopped before its first checkpoint: nothing is lost by beginning again.
+            shutil.rmtree(path, ignore_errors=True)
+            return self._begin(folder)
+        store = RunStore.open(path)
         if store.attributes["key"] != self.key:
             raise InputError(
                 f"the study has changed since {folder} was started (its tokens or settings differ); "
@@ -168,6 +179,12 @@ class Prepared:
         if store.attributes["status"] == "complete":
             raise InputError(f"the run in {folder} is complete; to judge it again: tokensphere report {folder}")
         state = load_checkpoint(folder / "checkpoint.bin", self.key)
+        marks = store.attributes
+        if marks["n_frames"] < state.saved or marks["n_steps"] < state.steps:
+            raise RunError(
+                f"the store in {folder} has lost frames that its checkpoint was made after; "
+                "the frames it still has can be read, but start the run again in a new folder"
+            )
         _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
         for leftover in folder.glob("*.partial"):
             leftover.unlink()
@@ -211,7 +228,11 @@ class _Recorder:
 
         self._order = self._prepared.order
         with held_back() as interrupted:
-            self._prepared.integrator.run(self.state, after_step)
+            try:
+                self._prepared.integrator.run(self.state, after_step)
+            except SolveError:
+                self.save_checkpoint()
+                raise
         self._commit()
         state = self.state
         self._store.finish(
@@ -275,6 +296,7 @@ class _Recorder:
     def save_checkpoint(self) -> None:
         """Commit, then write the state from which the run can go on."""
         self._commit()
+        self._store.flush()
         save_checkpoint(self._checkpoint, self.state, self._prepared.key)
         self._saved_at = time.monotonic()
 

@@ -102,6 +102,8 @@ class SolveStudy(_Section):
     def _increasing(cls, times: tuple[float, ...] | None) -> tuple[float, ...] | None:
         if times is not None and (len(times) < 2 or any(b <= a for a, b in itertools.pairwise(times))):
             raise ValueError(f"times must be at least two increasing numbers, got {list(times)}")
+        if times is not None and times[0] != 0:
+            raise ValueError(f"times must start at 0, got {times[0]:g}")
         return times
 
     @model_validator(mode="after")
@@ -143,10 +145,11 @@ class Study(_Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of everything that the stored numbers depend on (not the name, not the checkpoint rhythm)."""
+        """SHA-256 of all that the numbers depend on: not the name, `checkpoint_seconds` or `max_steps`."""
         data = self.model_dump(mode="json")
         data.pop("name")
-        data["solve"].pop("checkpoint_seconds")
+        for key in ("checkpoint_seconds", "max_steps"):
+            data["solve"].pop(key)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
     def with_settings(self, settings: dict[str, Any]) -> Study:

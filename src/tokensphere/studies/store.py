@@ -12,6 +12,8 @@ equal runs have equal bytes.
 from __future__ import annotations
 
 import json
+import os
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +40,7 @@ class RunStore:
         self.path = path
         self._group = group
         self._arrays: dict[str, Any] = {}
+        self._flushed_at = 0
 
     @classmethod
     def create(
@@ -81,10 +84,18 @@ class RunStore:
     def open(cls, path: Path) -> RunStore:
         """An existing store, for appending; leftovers of an interrupted write are removed."""
         if not (path / "zarr.json").is_file():
-            raise InputError(f"no run at {path.parent}: {path.name} is missing")
+            raise InputError(f"no run at {path.parent}: {path.name} is missing; remove the folder and start again")
         for leftover in path.rglob("*.partial"):
             leftover.unlink()
         return cls(path, zarr.open_group(store=str(path), mode="r+"))
+
+    @staticmethod
+    def has_progress(path: Path) -> bool:
+        """Whether there is a store at `path` with more than its initial frame, or a complete one."""
+        if not (path / "zarr.json").is_file():
+            return False
+        attributes = zarr.open_group(store=str(path), mode="r").attrs
+        return int(attributes["n_frames"]) > 1 or attributes["status"] == "complete"
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -120,6 +131,20 @@ class RunStore:
         if name not in self._arrays:
             self._arrays[name] = _array(self._group, name)
         return self._arrays[name]
+
+    def flush(self) -> None:
+        """Make sure that everything written so far survives a loss of power."""
+        for folder, _, names in os.walk(self.path):
+            fresh = [os.path.join(folder, name) for name in names]
+            fresh = [path for path in fresh if os.stat(path).st_mtime_ns > self._flushed_at]
+            for path in (*fresh, folder) if fresh else ():
+                handle = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+        # Clocks of files tick coarsely: leave an overlap.
+        self._flushed_at = time.time_ns() - 2 * 10**9
 
     def finish(self, attributes: dict[str, Any]) -> None:
         """Add the final attributes."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import check_beta, check_dim, check_positive_int
 from ..special import bessel_ratio, bessel_ratios, laplacian_eigenvalue
-from .growth import check_flow, check_real, log_normaliser, log_sa_rates
+from .growth import _LOG_MAX, check_flow, check_real, log_normaliser, log_sa_rates
 from .records import to_json
 
 __all__ = ["DegreeSwitch", "RunnerUp", "degree_switches", "dominant_degree", "nearest_switch", "runner_up"]
@@ -167,5 +167,8 @@ def nearest_switch(beta: float, dim: int) -> DegreeSwitch:
     ties = _tie_betas(lowers.astype(np.float64), dim)
     if beta == 0.0:
         return DegreeSwitch(1, 2, float(ties[0]), math.inf)
-    i = int(np.argmin(np.abs(np.log(ties / beta))))
-    return DegreeSwitch(int(lowers[i]), int(lowers[i]) + 1, float(ties[i]), float((ties[i] - beta) / beta))
+    i = int(np.argmin(np.abs(np.log(ties) - math.log(beta))))
+    tie = float(ties[i])
+    # Plain floats: a quotient beyond the float range is inf without a warning.
+    distance = (tie - beta) / beta if math.log(tie) - math.log(beta) < _LOG_MAX else math.inf
+    return DegreeSwitch(int(lowers[i]), int(lowers[i]) + 1, tie, distance)

@@ -45,6 +45,9 @@ def diagnose(
     log_factor: float | None,
     rate_over_constant: float | None,
     rough_degree: int | None,
+    noise: float = 0.0,
+    critical: float | None = None,
+    stable: bool = False,
 ) -> tuple[Diagnosis, ...]:
     """Every diagnosis that applies, in a fixed order.
 
@@ -54,6 +57,8 @@ def diagnose(
         DEPTH_TOO_SMALL   layers * ln(factor) < ln(delta sqrt(n))
         GUARANTEE_VOID    lambda_max < 2 C  (USA)
         SELF_DOMINATED    SA and n Z0 e^{-beta} < 10
+        FEW_NEIGHBOURS    USA, either clock, and n Z0 e^{-beta} < 10
+        NOISE_STABILISES  noise >= critical noise (`stable`); then no DEPTH_TOO_SMALL and no DEGREE_ONE
         NOT_NEAR_UNIFORM  some A_k(0) sqrt(D_k) is not small
         DEGREE_ONE        k_max = 1
 
@@ -65,7 +70,8 @@ def diagnose(
         found.append(Diagnosis(code, message))
 
     race = f"degree {second.degree} grows {second.gap:.3g} (relative) slower than {k_max}"
-    place = f"nearest switch {switch.lower} -> {switch.upper} at beta = {switch.beta:.6g}"
+    noiseless = " without noise" if noise else ""
+    place = f"nearest switch{noiseless} {switch.lower} -> {switch.upper} at beta = {switch.beta:.6g}"
     # Given that the exit is not immediate.
     best = None if law is None or law.atom > 1.0 - 1e-9 else float(law.probabilities.max()) / (1.0 - law.atom)
     undecided = best is not None and best < _DECIDED
@@ -80,7 +86,8 @@ def diagnose(
         add("NEAR_TIE", f"{race}; {place}")
     if room is not None and room < 1.0:
         add("NO_LINEAR_PHASE", f"only {room:.3g} e-folds from the fluctuations to the threshold")
-    if layers is not None and log_factor is not None and room is not None and layers * log_factor < room:
+    enough = None if layers is None or log_factor is None or room is None else layers * log_factor >= room
+    if enough is False and not stable and layers is not None and log_factor is not None:
         add(
             "DEPTH_TOO_SMALL",
             f"{layers} layers give {layers * log_factor:.3g} e-folds, the exit takes {room:.3g}",
@@ -90,13 +97,20 @@ def diagnose(
             "GUARANTEE_VOID",
             f"lambda_max = {rate_over_constant:.3g} C < 2 C: the chaos bound ends before the exit",
         )
-    if flow == "sa" and neighbours is not None and neighbours < _FEW_NEIGHBOURS:
-        add("SELF_DOMINATED", f"effective neighbours n Z0 e^-beta = {neighbours:.3g} < {_FEW_NEIGHBOURS:g}")
+    if neighbours is not None and neighbours < _FEW_NEIGHBOURS:
+        few = f"effective neighbours n Z0 e^-beta = {neighbours:.3g} < {_FEW_NEIGHBOURS:g}"
+        if flow == "sa":
+            add("SELF_DOMINATED", few)
+        else:
+            add("FEW_NEIGHBOURS", f"{few}: the race law and the mean-field rates of iid tokens do not hold")
+    if stable:
+        above = "" if critical is None else f" >= critical noise {critical:.6g}"
+        add("NOISE_STABILISES", f"noise {noise:.6g}{above}: the uniform law is stable, every degree decays")
     if rough_degree is not None:
         add(
             "NOT_NEAR_UNIFORM",
             f"A_{rough_degree}(0) sqrt(D_{rough_degree}) is not small: the race law does not apply",
         )
-    if k_max == 1:
+    if k_max == 1 and not stable:
         add("DEGREE_ONE", "tokens gather at one pole; there is no multi-cluster state to expect")
     return tuple(found)

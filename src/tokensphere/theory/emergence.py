@@ -69,12 +69,13 @@ class EmergencePrediction:
     """What :func:`predict_emergence` returns.
 
     **Fields:** the arguments (`beta`, `dim`, `n`, `flow`, `threshold`, `step`, `layers`, `noise`); `rates` of
-    every relevant degree; `k_max`, `runner_up`, `switch` (nearest switching beta); `log10_rate` of lambda_max
-    in the flow's time; `critical_noise` (flow's time; None beyond the float range); `effective_neighbours`
-    and `self_term_slowdown`; `law` of exit and winner; `tokens_for_90`, n at which k_max wins 90 % of runs
-    (only computed when it does not; inf for never); `measured` race from the given order parameters;
-    `winner`, the degree expected to win; `cluster_angles` and `cluster_state` (dim 2); `times`;
-    `predictions`; `diagnoses`.
+    every relevant degree; `k_max`, `runner_up`, `switch` (nearest switching beta, without noise);
+    `log10_rate` of lambda_max in the flow's time (-inf where no degree grows); `critical_noise` (flow's time;
+    None beyond the float range); `effective_neighbours` and `self_term_slowdown`; `law` of exit and winner;
+    `tokens_for_90`, n at which k_max wins 90 % of runs (only computed when it does not; inf for never);
+    `measured` race from the given order parameters; `winner`, the degree expected to win; `cluster_angles`
+    and `cluster_state` (dim 2; None when noise keeps the uniform law stable); `times`; `predictions`;
+    `diagnoses`.
     """
 
     beta: float

@@ -6,7 +6,9 @@ function, f_k its density and X_k(t) = D_k n delta^2 e^{-2 lambda_k t},
     P(exit > t) = prod_k F_k(X_k(t))
     P(k wins)   = integral 2 lambda_k X_k f_k(X_k) prod_{m != k} F_m(X_m) dt
 
-plus an atom at t = 0. Internally time is s = lambda_max t, so nothing overflows.
+plus an atom at t = 0. Internally time is s = lambda_max t, so nothing overflows. With many components a degree
+arrives at s_k = ln(delta sqrt(n)) lambda_max/lambda_k within about lambda_max/(lambda_k sqrt(2 D_k)): in high
+dimension the race is decided by the rates alone.
 """
 
 from __future__ import annotations
@@ -27,88 +29,159 @@ from .records import to_json
 
 __all__ = ["ExitLaw", "exit_law", "tokens_needed"]
 
-# n A_k^2 with more components is its mean to 1e-3: more would only make the quadrature stiff.
-_MAX_COMPONENTS = 10**6
-_NODES, _PANELS, _MAX_PANELS = 16, 24, 3072
+_NODES, _PANELS, _MAX_PANELS, _MAX_VALUES = 16, 24, 3072, 3 * 10**7
+# Above _MANY components the distribution function comes from its uniform expansion; arrivals of more than
+# _SHARP get panels of their own. Counts beyond _MAX_COMPONENTS or arrivals narrower than _NARROWEST of their
+# distance to the first one cannot change the race.
+_MANY, _SHARP, _MAX_COMPONENTS, _NARROWEST = 1e6, 200.0, 1e100, 1e-10
 
 
-def _log_cdf(x: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """log of the regularised incomplete gamma function P(a, x), accurate at both ends."""
-    with np.errstate(divide="ignore"):
-        if (a == 1.0).all():
-            return np.asarray(np.log(-np.expm1(-x)))
-        from scipy.special import gammainc, gammaincc
-
-        low = gammainc(a, x)
-        return np.where(low < 0.5, np.log(low), np.log1p(-gammaincc(a, x)))
+def _excess(y: np.ndarray) -> np.ndarray:
+    """e^y - 1 - y, without cancellation."""
+    near = np.clip(y, -0.01, 0.01)
+    series = near * near * (0.5 + near * (1 / 6 + near * (1 / 24 + near * (1 / 120 + near / 720))))
+    return np.where(np.abs(y) < 0.01, series, np.expm1(y) - y)
 
 
-def _log_density(x: np.ndarray, a: np.ndarray) -> np.ndarray:
-    """log of x^a e^{-x} / Gamma(a), without the cancellation of large a."""
+def _log_cdf_many(y: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """log P(a, a e^y) for large a: the uniform expansion P = Phi(eta sqrt(a)) - R(eta, a), eta^2/2 = e^y - 1 - y."""
+    from scipy.special import log_ndtr
+
+    eta = np.sign(y) * np.sqrt(2.0 * _excess(y))
+    z = eta * np.sqrt(a)
+    logs = log_ndtr(z)
+    h = np.clip(eta, -0.1, 0.1)
+    first = -1 / 3 + h * (1 / 12 + h * (-2 / 135 + h * (1 / 864 + h / 2835)))
+    close = np.abs(z) < 38.0
+    ratio = np.exp(-0.5 * np.where(close, z, 0.0) ** 2 - np.where(close, logs, 0.0)) / np.sqrt(2.0 * np.pi * a)
+    # The density over the distribution function: far left the correction no longer matters, far right it is 0.
+    return np.asarray(logs + np.where(close, np.log1p(-first * ratio), 0.0))
+
+
+def _log_cdf(y: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """log of the regularised incomplete gamma function P(a, a e^y), accurate at both ends; a along the last axis."""
+    y = np.minimum(y, 690.0)
     if (a == 1.0).all():
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log(x) - x)
+            return np.asarray(np.log(-np.expm1(-np.exp(y))))
+    from scipy.special import gammainc, gammaincc
+
+    out, many = np.empty(np.broadcast_shapes(y.shape, a.shape)), 2.0 * a > _MANY
+    few = ~many
+    if few.any():
+        x = a[few] * np.exp(y[..., few])
+        with np.errstate(divide="ignore"):
+            low = gammainc(a[few], x)
+            out[..., few] = np.where(low < 0.5, np.log(low), np.log1p(-gammaincc(a[few], x)))
+    if many.any():
+        out[..., many] = _log_cdf_many(y[..., many], a[many])
+    return out
+
+
+def _log_density(y: np.ndarray, a: np.ndarray) -> np.ndarray:
+    """log of x^a e^{-x} / Gamma(a) at x = a e^y, without the cancellation of large a."""
+    y = np.minimum(y, 690.0)
+    if (a == 1.0).all():
+        return np.asarray(y - np.exp(y))
     from scipy.special import gammaln
 
-    large = np.maximum(a, 20.0)
+    large, small = np.maximum(a, 20.0), np.minimum(a, 20.0)
     inv2 = 1.0 / (large * large)
-    excess = x / large - 1.0
-    with np.errstate(divide="ignore"):
-        stirling = (1.0 / 12.0 - inv2 * (1.0 / 360.0 - inv2 / 1260.0)) / large
-        high = 0.5 * np.log(large / (2.0 * np.pi)) - large * (excess - np.log1p(excess)) - stirling
-        return np.where(a >= 20.0, high, a * np.log(x) - x - gammaln(a))
+    stirling = (1.0 / 12.0 - inv2 * (1.0 / 360.0 - inv2 / 1260.0)) / large
+    high = 0.5 * np.log(large / (2.0 * np.pi)) - large * _excess(y) - stirling
+    low = small * (y + np.log(small) - np.exp(y)) - gammaln(small)
+    return np.where(a >= 20.0, high, low)
 
 
 @dataclass(frozen=True, eq=False)
 class _Chances:
-    """The law in the time s = lambda_max t: relative rates (K,), half the components (K,), ln(n delta^2)."""
+    """The law in the time s = lambda_max t: relative rates (K,), half the components (K,), ln(n delta^2).
+
+    Inside it counts u = s - ln(n delta^2)/2 from the arrival of k_max without fluctuations, where the
+    narrowest arrivals are resolved to any width: ln(X_k/a_k) = ln(n delta^2) (1 - speed_k) - 2 speed_k u.
+    """
 
     speed: np.ndarray
     half: np.ndarray
     log_room: float
 
-    def argument(self, s: np.ndarray) -> np.ndarray:
-        return self.half * np.exp(np.minimum(self.log_room - 2.0 * self.speed * np.asarray(s)[..., None], 690.0))
+    @property
+    def origin(self) -> float:
+        """The s of u = 0."""
+        return 0.5 * self.log_room
+
+    def exponent(self, u: np.ndarray) -> np.ndarray:
+        return np.asarray(self.log_room * (1.0 - self.speed) - 2.0 * self.speed * np.asarray(u)[..., None])
+
+    def log_survival_at(self, u: np.ndarray) -> np.ndarray:
+        return np.asarray(_log_cdf(self.exponent(u), self.half).sum(axis=-1))
 
     def log_survival(self, s: np.ndarray) -> np.ndarray:
-        return np.asarray(_log_cdf(self.argument(s), self.half).sum(axis=-1))
+        return self.log_survival_at(np.asarray(s) - self.origin)
 
-    def solve(self, log_level: float, rtol: float = 1e-13) -> float:
-        """The s at which log survival = log_level (0 if it starts lower)."""
-        if float(self.log_survival(np.zeros(1))[0]) <= log_level:
-            return 0.0
-        low, high = 0.0, max(0.5 * self.log_room, 0.0) + 1.0
-        while float(self.log_survival(np.array([high]))[0]) > log_level:
+    def _bracket(self, log_level: float, rtol: float, scale: float = 0.0) -> tuple[float, float]:
+        """Both sides of the u at which log survival = log_level, to rtol (scale + |u|)."""
+        low, high = -self.origin, 1.0 - min(self.origin, 0.0)
+        if float(self.log_survival_at(np.array([low]))[0]) <= log_level:
+            return low, low
+        while float(self.log_survival_at(np.array([high]))[0]) > log_level:
             low, high = high, 2.0 * high
-        while high - low > rtol * high:
-            middle = 0.5 * (low + high)
-            if float(self.log_survival(np.array([middle]))[0]) > log_level:
+        middle = 0.5 * (low + high)
+        while high - low > rtol * (scale + abs(middle)) and low < middle < high:
+            if float(self.log_survival_at(np.array([middle]))[0]) > log_level:
                 low = middle
             else:
                 high = middle
-        return 0.5 * (low + high)
+            middle = 0.5 * (low + high)
+        return low, high
+
+    def solve(self, log_level: float) -> float:
+        """The s at which log survival = log_level (0 if it starts lower)."""
+        low, high = self._bracket(log_level, 1e-13, abs(self.origin))
+        return max(self.origin + 0.5 * (low + high), 0.0)
+
+    def racing(self) -> np.ndarray:
+        """Which degrees can arrive (to 1e-17) before the fastest alone surely has; the others change nothing."""
+        stop = self.only(np.argsort(-self.speed)[:1])._bracket(-40.0, 1e-3)[1]
+        return np.asarray(_log_cdf(self.exponent(np.array(stop)), self.half) < -1e-17)
+
+    def only(self, which: np.ndarray) -> _Chances:
+        return _Chances(self.speed[which], self.half[which], self.log_room)
+
+    def _edges(self, start: float, stop: float) -> np.ndarray:
+        """Panels: equal ones, and around every sharp arrival some of its own width."""
+        sharp = 2.0 * self.half > _SHARP
+        place = self.log_room * (1.0 - self.speed[sharp]) / (2.0 * self.speed[sharp])
+        width = 0.5 / (self.speed[sharp] * np.sqrt(self.half[sharp]))
+        own = (place[:, None] + width[:, None] * np.array([-36.0, -18, -9, -6, -4, -2, 0, 2, 4, 6, 9])).ravel()
+        own = own[(own > start) & (own < stop)]
+        return np.unique(np.concatenate([np.linspace(start, stop, _PANELS + 1), own]))
 
     def integrate(self) -> tuple[np.ndarray, float, float]:
         """P(k wins) for every degree, the atom at s = 0, and the mean of s."""
-        atom = max(0.0, -math.expm1(float(self.log_survival(np.zeros(1))[0])))
-        start = self.solve(-1e-15, 1e-3) * 0.999 if atom < 1e-15 else 0.0
-        stop = self.solve(-38.0, 1e-3)
+        begin = -self.origin
+        atom = max(0.0, -math.expm1(float(self.log_survival_at(np.array([begin]))[0])))
+        start = self._bracket(-1e-15, 1e-3)[0] if atom < 1e-15 else begin
+        stop = self._bracket(-38.0, 1e-3)[1]
+        if stop <= start:
+            return np.zeros_like(self.speed), atom, 0.0
         x, w = np.polynomial.legendre.leggauss(_NODES)
-        panels = _PANELS
+        edges = self._edges(start, stop)
         while True:
-            width = (stop - start) / panels
-            s = (start + (np.arange(panels)[:, None] + 0.5 * (x + 1.0)) * width).ravel()
-            weight = np.tile(0.5 * width * w, panels)
-            argument = self.argument(s)
-            logs = _log_cdf(argument, self.half)
+            width = np.diff(edges)
+            u = (edges[:-1, None] + 0.5 * (x + 1.0) * width[:, None]).ravel()
+            weight = (0.5 * width[:, None] * w).ravel()
+            exponent = self.exponent(u)
+            logs = _log_cdf(exponent, self.half)
             total = logs.sum(axis=-1)
             alive = total > -700.0
             log_hazard = np.full_like(logs, -np.inf)
-            log_hazard[alive] = _log_density(argument[alive], self.half) - logs[alive] + total[alive, None]
+            log_hazard[alive] = _log_density(exponent[alive], self.half) - logs[alive] + total[alive, None]
             wins = 2.0 * self.speed * (weight @ np.exp(log_hazard))
-            if abs(wins.sum() + atom - 1.0) < 1e-9 or panels >= _MAX_PANELS:
-                return wins, atom, start + float(weight @ np.exp(total))
-            panels *= 2
+            full = 2 * edges.size > _MAX_PANELS or 2 * logs.size > _MAX_VALUES
+            if abs(wins.sum() + atom - 1.0) < 1e-9 or full:
+                return wins, atom, self.origin + start + float(weight @ np.exp(total))
+            edges = np.sort(np.concatenate([edges, edges[:-1] + 0.5 * width]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,9 +285,20 @@ def _relative_rates(beta: float, dim: int, max_degree: int | None) -> tuple[np.n
     return keep, relative[keep], log_max, k_max
 
 
+def _components(degree: int, dim: int) -> float:
+    """D_k as a float, at most _MAX_COMPONENTS; from its logarithm where the whole number is too long to count."""
+    k, d = degree, dim
+    log = math.log((2 * k + d - 2) / (k + d - 2)) if k + d > 2 else 0.0
+    log += math.lgamma(k + d - 1) - math.lgamma(k + 1) - math.lgamma(d - 1)
+    return float(multiplicity(k, d)) if log < 30.0 else min(math.exp(min(log, 700.0)), _MAX_COMPONENTS)
+
+
 def _chances(degrees: np.ndarray, relative: np.ndarray, dim: int, log_room: float) -> _Chances:
-    components = [min(multiplicity(int(k), dim), _MAX_COMPONENTS) for k in degrees]
-    return _Chances(relative, 0.5 * np.array(components, dtype=np.float64), log_room)
+    components = np.array([_components(int(k), dim) for k in degrees])
+    # An arrival of sd 1/(2 speed sqrt(half)) much narrower than its distance to the first one is a step.
+    distance = np.abs(log_room * (1.0 - relative)) / (2.0 * relative)
+    finest = (2.0 * relative * np.maximum(_NARROWEST * distance, 1e-60)) ** -2.0
+    return _Chances(relative, np.minimum(0.5 * components, np.maximum(finest, 0.5 * _MANY)), log_room)
 
 
 def exit_law(
@@ -242,8 +326,10 @@ def exit_law(
     beta, dim, n = check_beta(beta), check_dim(dim), check_real(n, "n", 2.0)
     delta, flow = check_threshold(threshold), check_flow(flow)
     degrees, relative, log_rate, _ = _relative_rates(beta, dim, max_degree)
-    chances = _chances(degrees, relative, dim, math.log(n) + 2.0 * math.log(delta))
-    wins, atom, mean = chances.integrate()
+    everyone = _chances(degrees, relative, dim, math.log(n) + 2.0 * math.log(delta))
+    racing = everyone.racing()
+    chances, wins = everyone.only(racing), np.zeros(degrees.size)
+    wins[racing], atom, mean = chances.integrate()
     median = chances.solve(math.log(0.5))
     winner = int(degrees[int(np.argmax(wins))])
     log_rate += log_normaliser(beta, dim, flow)
@@ -297,8 +383,10 @@ def tokens_needed(beta: float, dim: int, probability: float = 0.9, threshold: fl
 
     def excess(log_n: float, field: np.ndarray) -> float:
         log_room = log_n * math.log(10.0) + 2.0 * math.log(delta)
-        wins = _chances(degrees[field], relative[field], dim, log_room).integrate()[0]
-        return float(wins[np.flatnonzero(field == index)[0]]) - probability
+        everyone = _chances(degrees[field], relative[field], dim, log_room)
+        racing = everyone.racing()
+        wins = everyone.only(racing).integrate()[0]
+        return float(wins[field[racing] == index].sum()) - probability
 
     # Against its strongest rival alone k_max needs fewer tokens: a cheap lower bound, and the answer near a
     # tie.

@@ -1,11 +1,12 @@
 """Growth rates of the uniform law: how fast a perturbation of each degree grows.
 
-    SA            lambda_k = (Lambda_k / beta) I_{k+nu}(beta) / I_nu(beta),    Lambda_k = k(k+d-2),  nu = d/2
-    - 1 USA           times Z0 = E e^{beta <x,y>} USA shifted   times Z0 e^{-beta}
-    (kernel e^{beta(<x,y>-1)})
+    SA            lambda_k = (Lambda_k / beta) I_{k+nu}(beta) / I_nu(beta)
+    USA           times Z0 = E e^{beta <x,y>}
+    USA shifted   times Z0 e^{-beta}, for its kernel e^{beta(<x,y>-1)}
 
-Every degree has D_k independent perturbations, all with the same rate; the argmax over k is the same for the
-three flows. beta = 0 is the limit: lambda_1 = (d-1)/d and lambda_k = 0 beyond.
+with Lambda_k = k(k+d-2) and nu = d/2 - 1. Every degree has D_k independent perturbations, all with the same
+rate; the argmax over k is the same for the three flows. beta = 0 is the limit: lambda_1 = (d-1)/d and
+lambda_k = 0 beyond.
 """
 
 from __future__ import annotations
@@ -114,8 +115,9 @@ def growth_rates(
 
         lambda_k = v (Lambda_k / z) I_{k+nu}(z) / I_nu(z) * Z - noise * Lambda_k,     z = beta s
 
-    with Z = 1 (SA), Z0(z) (USA), Z0(z) e^{-beta |s|} (USA shifted), V = v I and B = s I. For s < 0 the factor
-    I_{k+nu}(z)/I_nu(z) has the sign (-1)^k, so for v > 0 only odd degrees grow.
+    with Z = 1 (SA), Z0(z) (USA), Z0(z) e^{-beta} (USA shifted, whose kernel is e^{beta(s <x,y> - 1)}), V = v I
+    and B = s I. For s < 0 the factor I_{k+nu}(z)/I_nu(z) has the sign (-1)^k, so for v > 0 only odd degrees
+    grow.
 
     **Arguments:** `beta` >= 0; `dim` >= 2 (tokens on S^(dim-1)); `degrees` whole numbers >= 0, any shape;
     `flow` "sa", "usa" or "usa-shifted"; `noise` tau >= 0 of the term sqrt(2 tau) dW on the sphere; `value` v;
@@ -124,19 +126,22 @@ def growth_rates(
     **Returns:** float64 array of the shape of `degrees`, per unit of the flow's own time. Squared order
     parameters grow twice as fast.
 
-    **Raises:** InputError for bad input; RateOverflowError (an InputError and OverflowError) when a rate of
-    USA is larger than any float (beta above about 700).
+    **Raises:** InputError for bad input; RateOverflowError (an InputError and OverflowError) when a rate is
+    larger than any float (USA: beta above about 700; USA shifted: only for |s| > 1).
 
     **Source:** derived; the degrees' rates of [2410.23228] up to its normalisation (no 1/2 pi).
     """
     beta, dim, wanted, flow = check_beta(beta), check_dim(dim), check_degrees(degrees), check_flow(flow)
     noise, value = check_real(noise, "noise", 0.0), check_real(value, "value")
     z = beta * check_real(query_key, "query_key")
-    logs = log_sa_rates(abs(z), dim, int(wanted.max()))[wanted] + log_normaliser(abs(z), dim, flow)
+    unit = log_normaliser(abs(z), dim, flow)
+    if flow == "usa-shifted":
+        # The kernel is shifted by beta, whatever the query-key matrix.
+        unit += abs(z) - beta
+    logs = log_sa_rates(abs(z), dim, int(wanted.max()))[wanted] + unit
     if (logs > _LOG_MAX).any():
-        raise RateOverflowError(
-            f"the growth rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted' or log_growth_rates"
-        )
+        way_out = "use flow='usa-shifted' or log_growth_rates" if flow == "usa" else "scale query_key down"
+        raise RateOverflowError(f"the growth rates of flow='{flow}' at beta = {beta:g} overflow; {way_out}")
     rates = value * np.exp(logs)
     if z < 0:
         rates = np.where(wanted % 2 == 0, -rates, rates)

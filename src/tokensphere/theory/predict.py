@@ -27,7 +27,7 @@ from .growth import (
 )
 from .race import RaceResult, check_threshold, race
 from .records import Hypothesis, Prediction
-from .timescales import layer_factors, linear_room
+from .timescales import depth, layer_increments, linear_room
 
 __all__ = ["predict_emergence"]
 
@@ -51,7 +51,7 @@ def _order_parameters(given: Any) -> dict[int, float]:
 
 def _shown_degrees(beta: float, dim: int, k_max: int, max_degree: int | None) -> np.ndarray:
     if max_degree is not None:
-        return np.arange(1, check_positive_int(max_degree, "max_degree") + 1)
+        return np.union1d(np.arange(1, check_positive_int(max_degree, "max_degree") + 1), k_max)
     if 2 * k_max + 2 <= _SHOWN:
         return np.arange(1, max(2 * k_max + 2, 6) + 1)
     return np.arange(max(1, k_max - _SHOWN // 2), k_max + _SHOWN // 2 + 1)
@@ -87,16 +87,17 @@ def _rate_table(beta: float, dim: int, degrees: np.ndarray, net: np.ndarray, lar
     return tuple(rows)
 
 
-def _layer_factor(
+def _log_layer_factor(
     beta: float, dim: int, k: int, step: float | None, flow: str, noise: float, projected: bool
 ) -> float | None:
+    """Logarithm of the factor of one layer: a rate far below 1e-16 per layer is not lost in 1 + rate."""
     if step is None:
         return None
     try:
-        factor = float(layer_factors(beta, dim, k, step, flow, projected=projected))
+        gain = math.log1p(float(layer_increments(beta, dim, k, step, flow, projected)))
     except RateOverflowError:
         return None
-    return factor * math.exp(-min(step * noise * float(laplacian_eigenvalue(k, dim)), 700.0))
+    return gain - min(step * noise * float(laplacian_eigenvalue(k, dim)), 700.0)
 
 
 def _predictions(
@@ -176,8 +177,8 @@ def predict_emergence(
     `step` eta and `layers` of x <- N(x + eta A), for durations in layers; `noise` tau >= 0 (default 0; the
     law is then None); `order_parameters` measured A_1, A_2, ... at t = 0, or a mapping {degree: A};
     `moment_argument` (dim 2) arg of mu_k = (1/n) sum e^{-i k theta} for the expected winner k, or a mapping
-    {degree: argument}; `max_degree`, the largest degree in the table (default 2 k_max + 2, or 64 degrees
-    around a k_max above 31).
+    {degree: argument}; `max_degree`, the largest degree in the table besides k_max, which is always there
+    (default 2 k_max + 2, or 64 degrees around a k_max above 31).
 
     **Returns:** :class:`EmergencePrediction`.
 
@@ -202,6 +203,12 @@ def predict_emergence(
     largest, log_unit = _net_rates(beta, dim, np.array([k_max]), flow, noise)
     net, _ = _net_rates(beta, dim, degrees, flow, noise)
     top = float(largest[0])
+    # Degree 1 is the last to be stabilised, so the noise is critical exactly where the largest rate is 0.
+    log_tau = float(log_growth_rates(beta, dim, 1, flow)) - math.log(dim - 1)
+    critical = safe_exp(log_tau) if log_tau < 709.0 else None
+    stable = noise > 0.0 and (top <= 0.0 or math.log(noise) >= log_tau)
+    if stable:
+        top = min(top, 0.0)
     table = _rate_table(beta, dim, degrees, net, abs(top))
     log_rate = math.log(top) + log_unit if top > 0 else -math.inf
 
@@ -235,15 +242,15 @@ def predict_emergence(
     elif law is not None:
         winner = law.winner
 
-    plain = _layer_factor(beta, dim, k_max, step, flow, noise, False)
-    log_factor = math.log(plain) if plain is not None and plain > 0 else None
+    log_factor = _log_layer_factor(beta, dim, k_max, step, flow, noise, False)
+    log_projected = _log_layer_factor(beta, dim, k_max, step, flow, noise, True)
 
     def duration(folds: float | None) -> Duration | None:
         if folds is None or top <= 0:
             return None
         time = folds * safe_exp(-log_rate) if folds else 0.0
-        depth = folds / log_factor if log_factor is not None and log_factor > 0 else None
-        return Duration(time, folds, time / math.log(n) if n else math.nan, depth)
+        deep = None if log_factor is None else depth(folds, log_factor)
+        return Duration(time, folds, time / math.log(n) if n else math.nan, deep)
 
     measured_folds = None if measured is None or not math.isfinite(scaled.exit_time) else scaled.exit_time
     times = TimeScales(
@@ -251,8 +258,8 @@ def predict_emergence(
         e_fold=safe_exp(-log_rate) if top > 0 else math.inf,
         per_log_n=0.5 * safe_exp(-log_rate) if top > 0 else math.inf,
         room=room,
-        layer_factor=plain,
-        layer_factor_projected=_layer_factor(beta, dim, k_max, step, flow, noise, True),
+        layer_factor=None if log_factor is None else safe_exp(log_factor),
+        layer_factor_projected=None if log_projected is None else safe_exp(log_projected),
         leading=duration(None if room is None else max(room, 0.0)),
         median=duration(None if law is None else law.median_folds),
         mean=duration(None if law is None else law.mean_folds),
@@ -261,7 +268,7 @@ def predict_emergence(
     )
 
     angles, state = None, None
-    if dim == 2:
+    if dim == 2 and not stable:
         if isinstance(moment_argument, Mapping):
             if winner not in moment_argument:
                 raise InputError(f"moment_argument has no entry for degree {winner}, the expected winner")
@@ -275,13 +282,12 @@ def predict_emergence(
 
     # lambda_max / C is the same number for USA and its shifted form.
     over_constant, order, log_constant = None, None, None
-    if flow != "sa":
+    if flow != "sa" and not stable:
         log_constant = beta if flow == "usa" else 0.0
-        log_over = float(log_growth_rates(beta, dim, dominant_degree(beta, dim), "usa-shifted"))
+        log_over = math.log(top) + log_normaliser(beta, dim, "usa-shifted")
         over_constant = safe_exp(log_over)
         order = math.floor(math.exp(-log_over)) + 1 if log_over > -34.0 else None
 
-    log_tau = float(log_growth_rates(beta, dim, 1, flow)) - math.log(dim - 1)
     rough = near_uniform(amplitudes, dim, n) if amplitudes else None
     fields: dict[str, Any] = {
         "beta": beta,
@@ -297,7 +303,7 @@ def predict_emergence(
         "runner_up": second,
         "switch": switch,
         "log10_rate": log_rate / math.log(10.0),
-        "critical_noise": safe_exp(log_tau) if log_tau < 709.0 else None,
+        "critical_noise": critical,
         "effective_neighbours": neighbours,
         "self_term_slowdown": slowdown,
         "law": law,
@@ -323,5 +329,8 @@ def predict_emergence(
         log_factor=log_factor,
         rate_over_constant=over_constant,
         rough_degree=rough,
+        noise=noise,
+        critical=critical,
+        stable=stable,
     )
     return EmergencePrediction(**fields, predictions=predictions, diagnoses=diagnoses)

@@ -21,6 +21,8 @@ DIAGNOSES: dict[str, str] = {
     "DEPTH_TOO_SMALL": "the layers end before any degree reaches the threshold",
     "GUARANTEE_VOID": "the propagation-of-chaos bound ends before the exit",
     "SELF_DOMINATED": "each token attends mostly to itself; mean-field rates do not apply",
+    "FEW_NEIGHBOURS": "fewer than 10 effective neighbours; the race law and mean-field rates do not hold",
+    "NOISE_STABILISES": "the noise is at or above critical: the uniform law is stable and no cluster emerges",
     "NOT_NEAR_UNIFORM": "the initial condition is not a small perturbation of the uniform law",
     "DEGREE_ONE": "the dominant degree is 1: one pole, no multi-cluster state",
 }

@@ -2,7 +2,7 @@
 
 B = s R(phi), V = v R(psi),  f(a) = v sin(a + psi) e^{beta s cos(a + phi)},  z(a) = e^{beta s cos(a + phi)}
 F_k, G_k = (1/2 pi) integral (f, z) e^{i k a} da
-USA  lambda_k = -i k (F_0 + F_k)
+USA  lambda_k = -i k (F_0 + F_k)                                  (shifted: times e^{-beta})
 SA   lambda_k = -i k [F_0/G_0 + (F_k - (F_0/G_0) G_k)/G_0]
 """
 
@@ -37,7 +37,7 @@ def rotation_rates(
     **Returns:** complex128 array of the shape of `degrees`; the real part is the growth rate. For phi = psi
     it is e^{-i k phi} k^2 I_k / beta (USA).
 
-    **Raises:** InputError; RateOverflowError for flow="usa" above the float range.
+    **Raises:** InputError; RateOverflowError for rates above the float range.
 
     **Source:** derived. In dim 2 the uniform law is stationary for every pair of rotations.
     """
@@ -45,8 +45,11 @@ def rotation_rates(
     s, v = check_real(query_key, "query_key"), check_real(value, "value")
     phi, psi = check_real(query_key_angle, "query_key_angle"), check_real(value_angle, "value_angle")
     z = abs(beta * s)
-    if flow == "usa" and z > _LOG_MAX - 10:
-        raise RateOverflowError(f"the rates of flow='usa' at beta = {beta:g} overflow; use flow='usa-shifted'")
+    # The shifted kernel is e^{beta(s cos - 1)}: shifted by beta, whatever s.
+    log_scale = {"sa": 0.0, "usa": z, "usa-shifted": z - beta}[flow]
+    if log_scale > _LOG_MAX - 10:
+        way_out = "use flow='usa-shifted'" if flow == "usa" else "scale query_key down"
+        raise RateOverflowError(f"the rates of flow='{flow}' at beta = {beta:g} overflow; {way_out}")
     # The trapezoidal rule is exact once the nodes outnumber the degree plus the width ~ sqrt(beta) of the
     # spectrum.
     top = int(wanted.max())
@@ -61,5 +64,5 @@ def rotation_rates(
         mean = force[0] / mass[0]
         bracket = mean + (force[wanted] - mean * mass[wanted]) / mass[0]
     else:
-        bracket = (force[0] + force[wanted]) * (np.exp(z) if flow == "usa" else 1.0)
+        bracket = (force[0] + force[wanted]) * np.exp(log_scale)
     return np.asarray(-1j * wanted * bracket)

@@ -179,18 +179,25 @@ def layer_factors(
 
     **Source:** derived.
     """
+    return np.asarray(1.0 + layer_increments(beta, dim, degrees, step, flow, projected, value))
+
+
+def layer_increments(
+    beta: float, dim: int, degrees: Any, step: float, flow: str, projected: bool = False, value: float = 1.0
+) -> np.ndarray:
+    """:func:`layer_factors` minus 1, which keeps its digits where the factor rounds to 1."""
     step = check_real(step, "step")
     if step <= 0:
         raise InputError(f"step must be > 0, got {step!r}")
-    rates = growth_rates(beta, dim, degrees, flow, value=value)
+    gain = step * growth_rates(beta, dim, degrees, flow, value=value)
     if projected:
-        return np.asarray(1.0 + step * rates)
+        return np.asarray(gain)
     pull = value * mean_resultant(dim, beta)
     if flow != "sa":
         pull *= safe_exp(log_normaliser(beta, dim, flow))
     if 1.0 + step * pull <= 0:
         raise InputError(f"step = {step:g} with value = {value:g} sends tokens through the origin; take a smaller step")
-    return np.asarray(1.0 + step * rates / (1.0 + step * pull))
+    return np.asarray(gain / (1.0 + step * pull))
 
 
 def layers_to_exit(
@@ -205,11 +212,21 @@ def layers_to_exit(
 ) -> float:
     """Depth ln(delta sqrt(n)) / ln(factor of k_max), not below 0: leading order, in layers (not rounded).
 
-    **Arguments, errors:** as :func:`exit_law` and :func:`layer_factors`.  **Returns:** float.  **Source:**
-    derived.
+    **Arguments, errors:** as :func:`exit_law` and :func:`layer_factors`.  **Returns:** float; inf when the
+    rate underflows to 0.  **Source:** derived.
     """
-    factor = float(layer_factors(beta, dim, dominant_degree(beta, dim), step, flow, projected=projected))
-    return max(linear_room(n, threshold), 0.0) / math.log(factor)
+    growth = math.log1p(float(layer_increments(beta, dim, dominant_degree(beta, dim), step, flow, projected)))
+    return depth(linear_room(n, threshold), growth)
+
+
+def depth(folds: float, log_factor: float) -> float:
+    """Layers folds / log_factor for `folds` e-folds, without division by 0: 0 for no folds, inf for no growth."""
+    if folds <= 0.0:
+        return 0.0
+    # A quotient beyond the float range would be an error for plain floats.
+    if log_factor <= 0.0 or math.log(folds) - math.log(log_factor) > 709.0:
+        return math.inf
+    return folds / log_factor
 
 
 def critical_tilt(beta: float, degree: int, n: float, threshold: float = 0.3, dim: int = 2) -> float:
