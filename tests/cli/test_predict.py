@@ -84,3 +84,93 @@ def test_extremes_do_not_overflow(call):
         code, out, err = call("predict", "--beta", beta, "--tokens", "1e6", "--json")
         assert (code, err) == (0, "")
         json.loads(out, parse_constant=pytest.fail)
+
+
+def rows_of(out):
+    return [line.split() for line in out.splitlines() if line[:1].isdigit()]
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_piped_tables_cut_nothing(call, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    code, out, _ = call("predict", "--beta", "50", "--dim", "3", "--tokens", "20000")
+    assert code == 0
+    assert "…" not in out
+    (row,) = [row for row in rows_of(out) if row[:2] == ["10", "*"]]
+    assert [float(x) for x in row[3:6]] == pytest.approx([0.72721027947, 3.7703711564e19, 0.0072721027947], rel=2e-7)
+    _, out, _ = call("predict", "--beta", "1:10:19", "--dim", "2,3", "--tokens", "1000")
+    assert "…" not in out
+    assert "P(k_max)" in out
+    assert len([row for row in rows_of(out) if "GUARANTEE_VOID" in row]) == 38
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_narrow_terminals_fold_and_never_cut(monkeypatch, width):
+    import io
+
+    from rich.console import Console
+
+    from tokensphere.cli.show import show_prediction, show_table
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=True, color_system=None)
+    show_prediction(console, ts.theory.predict_emergence(50, 3, 20_000))
+    out = file.getvalue()
+    assert "…" not in out
+    assert {"3.770371e+19", "0.7272103", "3.770371156e+19"} <= set(out.split())
+    if width == 80:
+        tables = out.split("TIE:")[0].splitlines()[1:]  # after the title
+        assert max(map(len, tables)) <= width
+    file.truncate(0)
+    show_table(console, "t", ["a", "b", "long heading", "c"], [["1", "2" * 20, "3" * 20, "4"]], keys=2)
+    assert {"2" * 20, "3" * 20} <= set(file.getvalue().replace("\0", "").split())
+
+
+@pytest.mark.parametrize(("beta", "dim", "power"), [("1e4", "2", "10^4340.41"), ("1e6", "4096", "10^428515.1")])
+def test_rates_beyond_floats_are_powers_of_ten(call, beta, dim, power):
+    code, out, _ = call("predict", "--beta", beta, "--dim", dim, "--tokens", "1000", "--degrees", "3")
+    assert code == 0
+    assert f"largest rate (this flow)  {power}" in " ".join(out.split()).replace("(this flow) ", "(this flow)  ")
+    assert "--flow usa-shifted" in out
+    assert f"10^-{power[3:8]}"[:7] in out
+    assert not {"inf", "nan"} & set(" ".join(line for line in out.splitlines() if "tokens for" not in line).split())
+    assert any("*" in row for row in rows_of(out))
+    _, out, _ = call("predict", "--beta", f"{beta},2", "--dim", dim, "--tokens", "1000")
+    assert power in out
+    assert "--flow usa-shifted" in out
+
+
+def test_failing_hypotheses_are_named_once(call):
+    _, out, _ = call("predict", "--beta", "5", "--tokens", "100")
+    assert out.count("effective neighbours n Z0 e^{-beta} >= 100 (n Z0 e^-beta = 18.35)") == 1
+    assert "FEW_NEIGHBOURS" not in out
+    _, out, _ = call("predict", "--beta", "20", "--dim", "8", "--tokens", "800", "--flow", "usa-shifted")
+    assert "FEW_NEIGHBOURS: effective neighbours n Z0 e^-beta = 0.342" in out
+
+
+def test_noise_above_critical_reads_as_such(call):
+    _, out, _ = call("predict", "--beta", "5", "--noise", "10", "--tokens", "1000")
+    assert "NOISE_STABILISES" in out
+    assert "nearest switch of k_max without noise" in out
+    for absent in ("cluster state", "GUARANTEE_VOID", "runner-up", " nan"):
+        assert absent not in out
+    _, out, _ = call("predict", "--beta", "5,6", "--noise", "10", "--tokens", "1000")
+    assert "switch without noise" in out
+    assert "nan" not in out.split()
+
+
+def test_an_exit_at_the_start_is_shown(call):
+    _, out, _ = call("predict", "--beta", "5", "--tokens", "10")
+    assert "P(exit at t = 0)" in out
+    assert "1.0000" in next(line for line in out.splitlines() if "P(exit at t = 0)" in line)
+    _, out, _ = call("predict", "--beta", "5", "--tokens", "20000")
+    assert "P(exit at t = 0)" not in out
+
+
+@pytest.mark.parametrize("option", ["--layers", "--degrees"])
+def test_counts_are_whole_numbers(call, option):
+    code, out, err = call("predict", "--beta", "5", "--step", "0.1", option, "2.5")
+    assert code == 2
+    assert out == ""
+    assert "whole number" in err

@@ -117,3 +117,11 @@ def test_noisy_order_parameters():
     assert stationary_order_parameter(5, 2, 1, 1.0) == np.inf
     quiet = noisy_order_parameter(0.1, 5, 2, 3, 0.0)
     assert quiet == pytest.approx(np.exp(0.2 * float(growth_rates(5, 2, 3, "usa"))))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("beta", [1e-310, 5e-324])
+def test_the_smallest_betas(beta):
+    switch = nearest_switch(beta, 2)
+    assert (switch.lower, switch.upper, switch.distance) == (1, 2, np.inf)
+    assert switch.beta == pytest.approx(1.044456862108, rel=1e-12)

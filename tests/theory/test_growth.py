@@ -186,3 +186,21 @@ def test_self_term():
     assert self_term_factor(30, 5, 2, "usa") == pytest.approx(29 / 30)
     assert effective_neighbours(30, 5, 2) == pytest.approx(30 * 27.2398718236 * np.exp(-5), rel=1e-10)
     assert self_term_factor(10, 1e6, 4096) == 0.0
+
+
+@pytest.mark.parametrize("s", [-1.5, 0.4, 2.0])
+def test_the_shifted_clock_is_shifted_by_beta_for_every_query_key(s):
+    k, beta = np.arange(6), 5.0
+    a = funk_hecke(lambda q: np.exp(beta * (s * q - 1)), 3, k)
+    rates = laplacian_eigenvalue(k, 3) * a / (beta * s)
+    np.testing.assert_allclose(growth_rates(beta, 3, k, "usa-shifted", query_key=s), rates, rtol=1e-8)
+    usa = np.exp(-beta) * growth_rates(beta, 2, k, "usa", query_key=s)
+    np.testing.assert_allclose(growth_rates(beta, 2, k, "usa-shifted", query_key=s), usa, rtol=1e-12)
+    np.testing.assert_allclose(rotation_rates(beta, k, flow="usa-shifted", query_key=s), usa, rtol=1e-9, atol=1e-11)
+
+
+def test_the_shifted_clock_overflows_only_for_a_large_query_key():
+    assert np.isfinite(growth_rates(1e4, 2, 141, "usa-shifted"))
+    for rates in (growth_rates, lambda b, d, k, f, **s: rotation_rates(b, k, flow=f, **s)):
+        with pytest.raises(RateOverflowError, match="query_key"):
+            rates(1e4, 2, 141, "usa-shifted", query_key=2.0)

@@ -172,3 +172,52 @@ def test_records():
     with pytest.raises(InputError, match="JSON"):
         to_json(object())
     assert all(code.isupper() for code in DIAGNOSES)
+
+
+@pytest.mark.parametrize("flow", ["usa", "usa-shifted"])
+def test_few_neighbours(flow):
+    p = predict_emergence(20, 8, 800, flow)
+    (message,) = [d.message for d in p.diagnoses if d.code == "FEW_NEIGHBOURS"]
+    assert "0.342" in message
+    assert "FEW_NEIGHBOURS" not in predict_emergence(20, 8, 800, "sa").codes
+    assert "FEW_NEIGHBOURS" not in predict_emergence(5, 2, 1000, flow).codes
+
+
+@pytest.mark.parametrize("flow", ["usa", "sa"])
+def test_noise_above_critical(flow):
+    critical = critical_noise(5, 2, flow)
+    for factor in (1.0, 2.0):
+        p = predict_emergence(5, 2, 1000, flow, noise=factor * critical, step=0.1, layers=5, moment_argument=0.1)
+        assert p.codes == ("NOISE_STABILISES",)
+        assert p.cluster_state is None
+        assert p.cluster_angles is None
+        assert p.times.leading is None
+        assert p.times.rate <= 0
+        assert not {"chaos constant", "Grenier order"} & {q.name for q in p.predictions}
+    below = predict_emergence(5, 2, 1000, flow, noise=0.99 * critical)
+    assert "NOISE_STABILISES" not in below.codes
+    assert below.cluster_state is not None
+
+
+def test_with_noise_the_switch_is_called_noiseless_and_the_bound_takes_the_net_rate():
+    p = predict_emergence(5, 2, 1000, noise=1.0)
+    messages = {d.code: d.message for d in p.diagnoses}
+    assert "nearest switch without noise" in messages["NEAR_TIE"]
+    assert f"{p.times.rate / np.exp(5):.3g} C" in messages["GUARANTEE_VOID"]
+
+
+def test_the_table_always_holds_the_dominant_degree():
+    assert [r.degree for r in predict_emergence(1e4, 2, max_degree=3).rates] == [1, 2, 3, 141]
+    assert [r.degree for r in predict_emergence(5, 2, max_degree=4).rates] == [1, 2, 3, 4]
+
+
+def test_layers_where_the_factor_rounds_to_one():
+    p = predict_emergence(50, 128, 1000, "usa-shifted", step=0.1, layers=10)
+    assert 1e18 < p.times.leading.layers < 1e20
+    assert "DEPTH_TOO_SMALL" in p.codes
+    assert predict_emergence(1e6, 4096, 1000, "usa-shifted", step=0.1).times.leading.layers == np.inf
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_smallest_beta_gives_no_warning():
+    assert predict_emergence(1e-310, 2, 1000, step=0.1).k_max == 1

@@ -126,3 +126,33 @@ def test_extremes():
     assert exit_law(5, 2, 10, 0.1).median == 0
     with pytest.raises(InputError, match="n must"):
         exit_law(5, 2, 1)
+
+
+@pytest.mark.parametrize(("beta", "n", "k"), [(1e6, 1000, 441), (7031.67, 1e5, 4), (1e4, 1000, 5)])
+def test_in_high_dimension_the_rates_alone_decide(beta, n, k):
+    law = exit_law(beta, 4096, n)
+    assert law.winner == k
+    assert law.probability(k) == pytest.approx(1, abs=1e-9)
+    assert law.median_folds == pytest.approx(np.log(0.1 * np.sqrt(n)), rel=1e-9)
+    assert tokens_needed(7031.67, 4096) < 1e3
+
+
+def test_an_exact_tie_of_sharp_arrivals():
+    law = exit_law(degree_switches(4096, 5)[4], 4096, 1e5)
+    assert law.probability(5) + law.probability(6) == pytest.approx(1, abs=1e-9)
+
+
+def test_many_components_continue_the_incomplete_gamma_function():
+    from scipy.special import gammainc
+
+    from tokensphere.theory.exit_law import _log_cdf, _log_cdf_many, _log_density
+
+    a = np.array([5e5])
+    for z in (-5.0, -1.0, 0.0, 0.5, 4.0):
+        y = np.array([z / np.sqrt(a[0])])
+        want = np.log(gammainc(a[0], a[0] * np.exp(y[0])))
+        assert _log_cdf_many(y, a)[0] == pytest.approx(want, rel=1e-8)
+        many, h = np.array([1e12]), 1e-8
+        y = np.array([z / 1e6])
+        slope = (np.exp(_log_cdf(y + h, many)) - np.exp(_log_cdf(y - h, many))) / (2 * h)
+        assert np.exp(_log_density(y, many)) == pytest.approx(slope, rel=1e-3)

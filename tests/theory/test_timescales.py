@@ -86,3 +86,12 @@ def test_structured_start():
 def test_self_term_in_high_dimension():
     time = leading_exit_time(2, 64, 500, 0.3, "sa") / self_term_slowdown(500, 2, 64)
     assert time == pytest.approx(1.959, abs=5e-4)
+
+
+def test_depth_where_the_factor_rounds_to_one():
+    rate = float(growth_rates(50, 128, 1, "usa-shifted"))
+    layers = layers_to_exit(50, 128, 1000, 0.1, flow="usa-shifted", projected=True)
+    assert layers == pytest.approx(linear_room(1000) / (0.1 * rate), rel=1e-12)
+    assert layers_to_exit(50, 128, 1000, 0.1, flow="usa-shifted") >= layers
+    assert layers_to_exit(1e6, 4096, 1000, 0.1, flow="usa-shifted") == np.inf
+    assert layers_to_exit(1e6, 4096, 50, 0.1, flow="usa-shifted") == 0
