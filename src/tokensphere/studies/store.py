@@ -95,7 +95,8 @@ class RunStore:
         if not (path / "zarr.json").is_file():
             return False
         attributes = zarr.open_group(store=str(path), mode="r").attrs
-        return int(attributes["n_frames"]) > 1 or attributes["status"] == "complete"
+        frames = attributes["n_frames"]
+        return (isinstance(frames, int) and frames > 1) or attributes["status"] == "complete"
 
     @property
     def attributes(self) -> dict[str, Any]:
