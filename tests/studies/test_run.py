@@ -20,7 +20,7 @@ CASES = {
     "cap, shifted": {"tokens.law": "cap", "flow.shifted": True, "solve.t_end": 2.0},
     "rk4": {"solve.method": "rk4", "solve.step_size": 0.004, "tokens.n": 100},
     "V and B": {"flow.value": -2.0, "flow.query_key": 0.5, "tokens.n": 100},
-    "times": {"solve.times": [0.5, 0.53, 0.6], "tokens.n": 100},
+    "times": {"solve.times": [0.0, 0.03, 0.1], "tokens.n": 100},
 }
 
 
@@ -67,8 +67,10 @@ def test_series_are_those_of_the_tokens(tmp_path):
 @pytest.mark.parametrize("settings", [{}, DIM3], ids=["dim 2", "dim 3"])
 def test_nothing_stored_is_nan(tmp_path, settings):
     _, outcome = settle(tmp_path / "r", **settings)
-    for name, values in outcome.run.variables.items():
+    for name, values in outcome.run.drop_vars("cluster_position").variables.items():
         assert np.isfinite(values.values).all(), name
+    there = outcome.run.cluster_mass.values > 0
+    assert np.isfinite(outcome.run.cluster_position.values[there]).all()
 
 
 def test_the_folder(tmp_path):
@@ -280,3 +282,17 @@ def test_a_folder_without_or_with_a_damaged_study(tmp_path):
     (tmp_path / "study.json").write_text('{"sed": 1}')
     with pytest.raises(InputError, match="unknown key 'sed'; did you mean 'seed'"):
         read_study(tmp_path)
+
+
+def test_clusters_are_kept_for_every_frame(tmp_path):
+    _, outcome = settle(tmp_path / "r", tokens__n=2000, solve__t_end=0.6)
+    run = outcome.run
+    first, last = run.isel(time=0), run.isel(time=-1)
+    assert float(first.cluster_mass.sum()) == pytest.approx(1.0)
+    found = ts.observe.clusters(last.tokens.values, 0.1)
+    shown = min(found.count, run.sizes["cluster"])
+    np.testing.assert_array_equal(last.cluster_mass.values[:shown], found.masses[:shown])
+    np.testing.assert_array_equal(last.cluster_position.values[:shown], found.positions[:shown])
+    assert not last.cluster_mass.values[shown:].any()
+    assert np.isnan(last.cluster_position.values[shown:]).all()
+    assert int(last.clusters) == np.count_nonzero(found.masses >= 0.02)

@@ -46,13 +46,15 @@ def test_layout(tmp_path):
     store.commit(0, series(0, 1, 2), 2, {"linear_exit": 0.7})
     store.finish({"status": "complete"})
     run = open_run(tmp_path)
-    assert dict(run.sizes) == {"time": 3, "token": 3, "component": 2, "degree": 2, "step": 2}
+    assert dict(run.sizes) == {"time": 3, "token": 3, "component": 2, "degree": 2, "step": 2, "cluster": 32}
     assert {name: run[name].dims for name in run.data_vars} == {
         "tokens": ("time", "token", "component"),
         "order": ("time", "degree"),
         "energy": ("time",),
         "speed": ("time",),
         "clusters": ("time",),
+        "cluster_mass": ("time", "cluster"),
+        "cluster_position": ("time", "cluster", "component"),
         "step_size": ("step",),
         "step_error": ("step",),
         "step_speed": ("step",),
@@ -76,7 +78,7 @@ def test_layout(tmp_path):
 def test_series_of_steps_need_a_cheap_spectrum(tmp_path):
     assert set(new_store(tmp_path, spectral=False)._group.array_keys()) == {
         "tokens", "weights", "time", "degree", "order", "energy", "speed", "clusters",
-        "step_time", "step_size", "step_error", "step_speed",
+        "cluster_mass", "cluster_position", "step_time", "step_size", "step_error", "step_speed",
     }  # fmt: skip
 
 

@@ -22,13 +22,13 @@ import numpy as np
 
 from tokensphere.errors import InputError, check_weights
 from tokensphere.flows import AttentionFlow
-from tokensphere.observe import count_clusters, order_parameters
+from tokensphere.observe import clusters, order_parameters
 from tokensphere.solve import Integrator, SolveError, State, load_checkpoint, save_checkpoint
 
 from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
 from .interrupt import held_back
 from .schema import Study
-from .store import RunStore
+from .store import RunStore, largest_clusters
 
 __all__ = ["Prepared", "Progress", "RunError", "disk_full", "free_folder", "prepare", "write_text"]
 
@@ -278,9 +278,13 @@ class _Recorder:
         if "order" not in seen:
             seen = seen | self._spectrum()
         tokens = np.asarray(self.state.tokens)
-        count = count_clusters(tokens, measure.cluster_angle, prepared.weights, measure.cluster_mass)
+        found = clusters(tokens, measure.cluster_angle, prepared.weights)
+        count = int(np.count_nonzero(found.masses >= measure.cluster_mass))
+        masses, positions = largest_clusters(found)
         self._store.write_tokens(self._first_frame + len(self._frames), tokens)
-        self._frames.append({"time": self.state.t, **seen, "clusters": count})
+        self._frames.append(
+            {"time": self.state.t, **seen, "clusters": count, "cluster_mass": masses, "cluster_position": positions}
+        )
 
     def _commit(self) -> None:
         """Write the steps and frames collected so far, and the commit mark."""

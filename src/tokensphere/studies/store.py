@@ -1,7 +1,8 @@
 """A run on disk: one zarr v3 group, written as the run goes on, read with xarray.
 
     tokens(time, token, component)   weights(token)            time(time)
-    order(time, degree)              energy(time)              speed(time)   clusters(time)
+    order(time, degree)              energy(time)              speed(time)
+    clusters(time)                   cluster_mass(time, cluster)             cluster_position(time, cluster, component)
     step_time, step_size, step_error, step_speed (step)        [dim 2: step_order(step, degree), step_energy(step)]
 
 The attributes `n_frames` and `n_steps` are written after everything else of a frame or step: they are the commit
@@ -22,14 +23,16 @@ import numpy as np
 import zarr
 
 from tokensphere.errors import InputError
+from tokensphere.observe import Clusters
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["RunStore", "open_run"]
+__all__ = ["MAX_CLUSTERS", "RunStore", "largest_clusters", "open_run"]
 
 _TOKENS_PER_CHUNK = 2**20
 _STEPS_PER_CHUNK = 1024
+MAX_CLUSTERS = 32  # masses and positions of this many clusters are kept for every frame
 _FRAME_SERIES = ("energy", "speed", "clusters")
 
 
@@ -68,6 +71,9 @@ class RunStore:
         array("weights", ("token",), (n,), (min(n, _TOKENS_PER_CHUNK),))
         array("time", ("time",), (frames,), (frames,))
         array("degree", ("degree",), (top,), (top,))
+        array("cluster_mass", ("time", "cluster"), (frames, MAX_CLUSTERS), (frames, MAX_CLUSTERS))
+        shape = (frames, MAX_CLUSTERS, dim)
+        array("cluster_position", ("time", "cluster", "component"), shape, (1, MAX_CLUSTERS, dim))
         array("order", ("time", "degree"), (frames, top), (frames, top))
         for name in _FRAME_SERIES:
             array(name, ("time",), (frames,), (frames,))
@@ -156,6 +162,15 @@ def _array(group: zarr.Group, name: str) -> zarr.Array:
     array = group[name]
     assert isinstance(array, zarr.Array)
     return array
+
+
+def largest_clusters(found: Clusters) -> tuple[np.ndarray, np.ndarray]:
+    """Masses and positions of the largest clusters; beyond them, masses 0 and positions NaN."""
+    masses = np.zeros(MAX_CLUSTERS)
+    positions = np.full((MAX_CLUSTERS, found.positions.shape[1]), np.nan)
+    kept = min(found.count, MAX_CLUSTERS)
+    masses[:kept], positions[:kept] = found.masses[:kept], found.positions[:kept]
+    return masses, positions
 
 
 def open_run(folder: str | Path) -> xarray.Dataset:
