@@ -83,8 +83,8 @@ def test_json_is_all_there_is_on_stdout(call, small):
 
 
 def test_strict(call, small):
-    """Where the dominant degree is left out of the measured ones, verdicts disagree."""
-    wrong = ("--set", "measure.degrees=1", "--set", "solve.t_end=1.0", "--set", "tokens.n=1000")
+    """Where no cluster is heavy enough to be counted, their number disagrees."""
+    wrong = ("--set", "measure.cluster_mass=0.9", "--set", "solve.t_end=1.0", "--set", "tokens.n=1000")
     code, out, err = call("run", small, "--no-figures", "--out", "a", *wrong)
     assert (code, err) == (0, "")
     assert "disagrees" in out

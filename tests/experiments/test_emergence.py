@@ -188,7 +188,8 @@ def test_flows_without_predictions(tmp_path, settings, reason):
     [
         ({"flow.kind": "sa", "flow.beta": 1e4, "tokens.n": 2000}, "SELF_DOMINATED"),
         ({"tokens.law": "cap", "tokens.angle": 1.0, "tokens.n": 5000}, "NOT_NEAR_UNIFORM"),
-        ({"tokens.n": 40}, "NO_LINEAR_PHASE"),
+        ({"tokens.n": 40}, "FEW_NEIGHBOURS"),
+        ({"tokens.n": 200, "flow.beta": 2.0}, "NO_LINEAR_PHASE"),
     ],
 )
 def test_starts_without_predictions(tmp_path, settings, code):
@@ -285,3 +286,13 @@ def test_tokens_at_rest_keep_their_energy(tmp_path):
 def test_too_few_degrees_say_nothing_about_clusters(tmp_path):
     _, outcome = settle(tmp_path / "r", measure__degrees=2, tokens__n=2000)
     assert by_name(outcome.verdicts)["number of clusters"].outcome == "not applicable"
+
+
+def test_the_law_speaks_of_uniform_tokens_only(tmp_path):
+    changes = {"tokens__law": "von-mises-fisher", "tokens__concentration": 0.05, "tokens__n": 2000, "solve__t_end": 0.4}
+    _, outcome = settle(tmp_path / "r", **changes)
+    verdicts = by_name(outcome.verdicts)
+    assert verdicts["exit of the linear phase, this start"].outcome != "not applicable"
+    for name in ("exit of the linear phase, law", "winning degree, law"):
+        assert verdicts[name].outcome == "not applicable"
+        assert verdicts[name].sentence == "the tokens were not drawn from the uniform law"

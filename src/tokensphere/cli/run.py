@@ -25,7 +25,9 @@ def run(
     study: Annotated[str | None, Parameter(help="a study file (.toml) or the name of one that comes along")] = None,
     *,
     set: Annotated[list[str] | None, Parameter(help="key=value, as flow.beta=9; null unsets; may be repeated")] = None,
-    out: Annotated[Path | None, Parameter(help="run folder (default runs/NAME)")] = None,
+    out: Annotated[
+        Path | None, Parameter(help="run folder (default runs/NAME, or runs/NAME-2, ... if it exists)")
+    ] = None,
     resume: Annotated[Path | None, Parameter(help="continue the interrupted run in this folder")] = None,
     explain: Annotated[bool, Parameter(help="print every setting with its meaning and stop", negative="")] = False,
     figures: Annotated[bool, Parameter(help="make figures and the report")] = True,
@@ -48,6 +50,7 @@ def run(
 
     prepared = studies.prepare(chosen)
     folder = resume or out or studies.free_folder(Path("runs"), chosen.name)
+    prepared.check_folder(folder, resume=resume is not None)
     prediction = studies.predict_study(prepared)
     _announce(console, prepared, folder)
     if prediction is not None:

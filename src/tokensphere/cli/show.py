@@ -268,6 +268,8 @@ def _show_times(console: Console, p: EmergencePrediction) -> None:
     if rows:
         layers = "layers" if p.step is None else f"layers of step {p.step:g}"
         title = f"Exit of the linear phase: first order parameter at {p.threshold:g}"
+        if p.step is not None:
+            title += f" (a layer is x <- N(x + {p.step:g} A), A the attention output)"
         show_table(console, title, ["", "t", "in 1/lambda_max", "in ln n", layers], rows)
 
 

@@ -37,7 +37,7 @@ __all__ = ["EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
 
 _FIT_TO = 0.05
 _ARRIVAL = 0.16  # of 1/lambda_max: how well the linear race knows an arrival at A = 0.1 (99 % of runs)
-_VOID = {"NOT_NEAR_UNIFORM", "SELF_DOMINATED", "FEW_NEIGHBOURS", "NO_LINEAR_PHASE"}
+_VOID = ("NOT_NEAR_UNIFORM", "SELF_DOMINATED", "FEW_NEIGHBOURS", "NO_LINEAR_PHASE")  # the first that applies is named
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Setting:
     """What the experiment needs to know of a run.
 
     `threshold` of the exit of the linear phase, `cluster_angle` and `cluster_mass` for counting clusters,
-    `layer_step` to translate time into depth, `degrees` of the order parameters.
+    `layer_step` to translate time into depth, `degrees` of the order parameters; `iid_uniform`: whether the tokens
+    were drawn independently from the uniform law, of which alone the law of the race speaks.
     """
 
     flow: AttentionFlow
@@ -54,6 +55,7 @@ class Setting:
     cluster_mass: float
     layer_step: float
     degrees: np.ndarray
+    iid_uniform: bool = True
 
     @property
     def kind(self) -> str:
@@ -192,7 +194,7 @@ def judge(
     if prediction is None:
         verdicts.append(not_applicable("emergence from the uniform law", setting.obstacle or "no prediction"))
     else:
-        void = [d for d in prediction.diagnoses if d.code in _VOID]
+        void = sorted((d for d in prediction.diagnoses if d.code in _VOID), key=lambda d: _VOID.index(d.code))
         reason = f"{void[0].code}: {void[0].message}" if void else None
         if reason is None and prediction.k_max > setting.degrees[-1]:
             reason = f"degrees up to {setting.degrees[-1]} are measured, and the dominant one is {prediction.k_max}"
@@ -239,8 +241,10 @@ def _linear_phase(
     else:
         verdicts.append(not_applicable(rate_name, fit.reason, predicted=rate, unit="1/time"))
 
+    slowed = "" if slow == 1.0 else f" (slowed by the factor {slow:.4g} of the self-term)"
     top = slow * prediction.times.rate
-    verdicts.append(compare(exit_name, race.exit_time / slow, seen.exit_time, _ARRIVAL / top, unit="time"))
+    arrives = compare(exit_name, race.exit_time / slow, seen.exit_time, _ARRIVAL / top, unit="time")
+    verdicts.append(dataclasses.replace(arrives, sentence=arrives.sentence + slowed))
     arrival = race.times[race.degrees.index(winner)]
     close = (arrival - race.exit_time) * prediction.times.rate <= _ARRIVAL
     first, second = sorted([*race.times, np.inf])[:2]
@@ -251,12 +255,9 @@ def _linear_phase(
         margin += f", a photo finish (within {_ARRIVAL}/lambda_max)"
     verdicts.append(_exact(winner_name, close, race.winner, winner, margin))
 
-    if law is None:
-        return [
-            *verdicts,
-            not_applicable(law_exit, "no law with noise"),
-            not_applicable(law_winner, "no law with noise"),
-        ]
+    if law is None or not setting.iid_uniform:
+        reason = "no law with noise" if law is None else "the tokens were not drawn from the uniform law"
+        return [*verdicts, not_applicable(law_exit, reason), not_applicable(law_winner, reason)]
     low, high = law.quantile(0.005) / slow, law.quantile(0.995) / slow
     inside = low <= seen.exit_time <= high
     sentence = f"{'inside' if inside else 'outside'} the central 99 % of the law, [{low:.4g}, {high:.4g}]"

@@ -106,7 +106,15 @@ def build_degrees(study: Study, dim: int) -> np.ndarray:
 def build_setting(study: Study, flow: AttentionFlow, degrees: np.ndarray) -> emergence.Setting:
     """What the experiment needs to know of the study."""
     spec = study.measure
-    return emergence.Setting(flow, spec.exit, spec.cluster_angle, spec.cluster_mass, spec.layer_step, degrees)
+    return emergence.Setting(
+        flow,
+        threshold=spec.exit,
+        cluster_angle=spec.cluster_angle,
+        cluster_mass=spec.cluster_mass,
+        layer_step=spec.layer_step,
+        degrees=degrees,
+        iid_uniform=study.tokens.law == "uniform",
+    )
 
 
 def build_events(study: Study, degrees: np.ndarray) -> list[Event]:

@@ -126,11 +126,18 @@ class Prepared:
             recorder = self._open(folder) if resume else self._create(folder)
             return recorder.record(report)
 
-    def _create(self, folder: Path) -> _Recorder:
+    def check_folder(self, folder: Path, *, resume: bool) -> None:
+        """Refuse a folder that cannot take this run, before any work: `InputError` or `CheckpointError`."""
+        if resume:
+            self._stored(folder)
+            return
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; choose another --out")
         if folder.exists() and any(folder.iterdir()):
             raise InputError(f"{folder} is not empty; choose another --out, or continue it with --resume {folder}")
+
+    def _create(self, folder: Path) -> _Recorder:
+        self.check_folder(folder, resume=False)
         return self._begin(folder)
 
     def _begin(self, folder: Path) -> _Recorder:
@@ -163,13 +170,23 @@ class Prepared:
         return recorder
 
     def _open(self, folder: Path) -> _Recorder:
+        stored = self._stored(folder)
+        if stored is None:
+            shutil.rmtree(folder / "run.zarr", ignore_errors=True)
+            return self._begin(folder)
+        store, state = stored
+        _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
+        for leftover in folder.glob("*.partial"):
+            leftover.unlink()
+        return _Recorder(self, folder, store, state, first_frame=state.saved)
+
+    def _stored(self, folder: Path) -> tuple[RunStore, State] | None:
+        """The store and state to go on from; `None` if the run was stopped before its first checkpoint."""
         path = folder / "run.zarr"
         if not (folder / "study.json").is_file():
             raise InputError(f"no run at {folder}: it has no study.json")
         if not (folder / "checkpoint.bin").exists() and not RunStore.has_progress(path):
-            # Stopped before its first checkpoint: nothing is lost by beginning again.
-            shutil.rmtree(path, ignore_errors=True)
-            return self._begin(folder)
+            return None
         store = RunStore.open(path)
         if store.attributes["key"] != self.key:
             raise InputError(
@@ -185,10 +202,7 @@ class Prepared:
                 f"the store in {folder} has lost frames that its checkpoint was made after; "
                 "the frames it still has can be read, but start the run again in a new folder"
             )
-        _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
-        for leftover in folder.glob("*.partial"):
-            leftover.unlink()
-        return _Recorder(self, folder, store, state, first_frame=state.saved)
+        return store, state
 
 
 class _Recorder:
