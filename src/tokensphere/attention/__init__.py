@@ -7,5 +7,16 @@ from .choose import BACKENDS, Choice, choose
 from .circle import Circle
 from .dense import Dense
 from .fourier import circle_modes
+from .sharded import Sharded
 
-__all__ = ["BACKENDS", "AbstractAttention", "Attended", "Choice", "Circle", "Dense", "choose", "circle_modes"]
+__all__ = [
+    "BACKENDS",
+    "AbstractAttention",
+    "Attended",
+    "Choice",
+    "Circle",
+    "Dense",
+    "Sharded",
+    "choose",
+    "circle_modes",
+]

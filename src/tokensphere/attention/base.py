@@ -14,6 +14,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 
+from tokensphere.errors import InputError
+from tokensphere.parallel import TokenMesh
+
 __all__ = ["AbstractAttention", "Attended"]
 
 
@@ -34,6 +37,30 @@ class AbstractAttention(eqx.Module):
 
     on_host: ClassVar[bool] = False
     isotropic_only: ClassVar[bool] = False
+
+    def shared(
+        self,
+        mesh: TokenMesh,
+        queries: Any,
+        keys: Any,
+        values: Any = None,
+        weights: Any = None,
+        *,
+        beta: Any,
+        tangent: bool = False,
+    ) -> Attended:
+        """The same sum when every process of `mesh` holds a slice of the queries and of the keys (NumPy arrays).
+
+        `weights` are the slice's part of all masses and must be given. Called by
+        :class:`tokensphere.attention.Sharded` on all processes together.
+
+        **Raises:** `InputError` where a backend cannot be shared.
+        """
+        raise InputError(f"{type(self).__name__} attention cannot be shared by many processes; use dense")
+
+    def total(self, partial: Any) -> Any:
+        """Σ over the processes that share the tokens of a partial sum: the sum itself where there is one process."""
+        return partial
 
     @abc.abstractmethod
     def __call__(

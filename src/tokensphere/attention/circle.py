@@ -10,8 +10,10 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax
+from tokensphere.parallel import SERIAL, Mesh, TokenMesh
 
 from .base import AbstractAttention, Attended
+from .far import shared_rows
 from .fourier import Transform, coefficients, far_rows, force, mirror, potential_and_force
 
 __all__ = ["Circle"]
@@ -64,23 +66,39 @@ class Circle(AbstractAttention):
         shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
         return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
 
-    def pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
-        """e^{−|β|} Σ_j w_j e^{β cos(θ_i−θ_j)} sin(θ_j−θ_i): the unnormalised force along the circle, (n,)."""
-        return force(angles, masses, beta)
+    def shared(
+        self,
+        mesh: TokenMesh,
+        queries: Any,
+        keys: Any,
+        values: Any = None,
+        weights: Any = None,
+        *,
+        beta: Any,
+        tangent: bool = False,
+    ) -> Attended:
+        """See :class:`AbstractAttention`: only the moments, 2K+1 complex numbers, are summed over the processes."""
+        tangent = tangent and values is None
+        host = functools.partial(_sums, tangent=tangent, same=keys is queries, row_tolerance=self.row_tolerance)
+        return Attended(*host(queries, keys, values, weights, beta, mesh=mesh))
 
-    def mean_pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+    def pull(self, angles: np.ndarray, masses: np.ndarray, beta: float, mesh: Mesh = SERIAL) -> np.ndarray:
+        """e^{−|β|} Σ_j w_j e^{β cos(θ_i−θ_j)} sin(θ_j−θ_i): the unnormalised force along the circle, (n,)."""
+        return force(angles, masses, beta, mesh)
+
+    def mean_pull(self, angles: np.ndarray, masses: np.ndarray, beta: float, mesh: Mesh = SERIAL) -> np.ndarray:
         """The same sum divided by Z_i: the tangential part of the mean, (n,)."""
         bessel, pull = coefficients(beta)
         transform = Transform(angles, bessel.size - 1)
-        moments = transform.analyse(masses)
+        moments = mesh.sum(transform.analyse(masses))
         potential = mirror(bessel, 1.0) * moments
         z, along = potential_and_force(transform, potential, pull, moments)
-        far = far_rows(z, potential, self.row_tolerance)
+        far = far_rows(z, potential, self.row_tolerance, mesh)
         z[far] = 1.0
         along /= z
-        if far.size:
+        if mesh.agree(far.size > 0):
             keys = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-            _, mean = _direct_rows(keys[far], keys, None, masses.real, beta, True)
+            _, mean = shared_rows(mesh, keys[far], keys, None, masses.real, beta, True)
             along[far] = mean[:, 1] * keys[far, 0] - mean[:, 0] * keys[far, 1]
         return along
 
@@ -95,6 +113,7 @@ def _sums(
     tangent: bool,
     same: bool,
     row_tolerance: float,
+    mesh: Mesh = SERIAL,
 ) -> tuple[np.ndarray, np.ndarray]:
     """log Z and the mean. NumPy only: this runs inside compiled code."""
     queries, keys = np.asarray(queries, dtype=np.float64), np.asarray(keys, dtype=np.float64)
@@ -105,7 +124,7 @@ def _sums(
     bessel, pull = coefficients(beta)
     at_keys = Transform(_angles(keys, "keys"), bessel.size - 1)
     at_queries = at_keys if same else Transform(_angles(queries, "queries"), bessel.size - 1)
-    moments = at_keys.analyse(masses)
+    moments = mesh.sum(at_keys.analyse(masses))
     even = mirror(bessel, 1.0)
     potential = even * moments
     along: np.ndarray | None = None
@@ -113,17 +132,17 @@ def _sums(
         z, along = potential_and_force(at_queries, potential, pull, moments)
     else:
         z = at_queries.synthesise(potential).real.copy()
-    far = far_rows(z, potential, row_tolerance)
+    far = far_rows(z, potential, row_tolerance, mesh)
     z[far] = 1.0  # a placeholder: these rows are summed directly
     log_z = np.log(z) + abs(beta)
     if along is not None:
         mean = _tangents(along / z, queries)
     else:
-        parts = [at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values)]
+        parts = [at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values, mesh)]
         columns = np.stack([column for part in parts for column in (part.real, part.imag)], axis=1)
         mean = columns[:, : 2 if values is None else values.shape[1]] / z[:, None]
-    if far.size:
-        log_z[far], mean[far] = _direct_rows(queries[far], keys, values, masses, beta, tangent)
+    if mesh.agree(far.size > 0):
+        log_z[far], mean[far] = shared_rows(mesh, queries[far], keys, values, masses, beta, tangent)
     return log_z, mean
 
 
@@ -137,7 +156,7 @@ def _tangents(lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _value_moments(
-    at_keys: Transform, masses: np.ndarray, moments: np.ndarray, values: np.ndarray | None
+    at_keys: Transform, masses: np.ndarray, moments: np.ndarray, values: np.ndarray | None, mesh: Mesh
 ) -> list[np.ndarray]:
     """Modes of Σ_j w_j v_j δ_{θ_j}, two real components of v to one complex transform."""
     if values is None:  # v = e^{iθ} only shifts the modes by one
@@ -145,32 +164,5 @@ def _value_moments(
     pairs = []
     for j in range(0, values.shape[1], 2):
         second = values[:, j + 1] if j + 1 < values.shape[1] else 0.0
-        pairs.append(at_keys.analyse(masses * (values[:, j] + 1j * second)))
+        pairs.append(mesh.sum(at_keys.analyse(masses * (values[:, j] + 1j * second))))
     return pairs
-
-
-def _direct_rows(
-    queries: np.ndarray,
-    keys: np.ndarray,
-    values: np.ndarray | None,
-    masses: np.ndarray,
-    beta: float,
-    tangent: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """log Z and the mean, term by term for a few queries, with their own largest term taken out."""
-    values = keys if values is None else values
-    log_z = np.empty(len(queries))
-    mean = np.empty((len(queries), values.shape[1]))
-    with np.errstate(divide="ignore"):
-        log_masses = np.log(masses)
-    rows = max(1, 2**21 // len(keys))
-    for start in range(0, len(queries), rows):
-        part = slice(start, start + rows)
-        logits = beta * (queries[part] @ keys.T) + log_masses
-        top = logits.max(axis=1)
-        terms = np.exp(logits - top[:, None])
-        total = terms.sum(axis=1)
-        log_z[part], mean[part] = top + np.log(total), (terms @ values) / total[:, None]
-    if tangent:
-        mean -= np.sum(mean * queries, axis=1, keepdims=True) * queries
-    return log_z, mean

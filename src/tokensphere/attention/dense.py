@@ -14,6 +14,7 @@ import equinox as eqx
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax, jnp
+from tokensphere.parallel import TokenMesh
 
 from .base import AbstractAttention, Attended
 
@@ -69,3 +70,19 @@ class Dense(AbstractAttention):
         # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
         log_z, mean = jax.lax.map(jax.checkpoint(attend), padded.reshape(blocks, rows, -1))
         return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])
+
+    def shared(
+        self,
+        mesh: TokenMesh,
+        queries: Any,
+        keys: Any,
+        values: Any = None,
+        weights: Any = None,
+        *,
+        beta: Any,
+        tangent: bool = False,
+    ) -> Attended:
+        """See :class:`AbstractAttention`: blocks of keys pass round a ring of all devices."""
+        from .ring import ring_sums
+
+        return Attended(*ring_sums(mesh, queries, keys, values, weights, beta, self.block))

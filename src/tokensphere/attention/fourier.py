@@ -18,6 +18,7 @@ import numpy as np
 from scipy.special import ive
 
 from tokensphere.errors import InputError
+from tokensphere.parallel import SERIAL, Mesh
 from tokensphere.threads import threads_for
 
 __all__ = [
@@ -92,11 +93,11 @@ def mirror(half: np.ndarray, parity: float) -> np.ndarray:
     return np.concatenate([parity * half[:0:-1], half])
 
 
-def force(angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+def force(angles: np.ndarray, masses: np.ndarray, beta: float, mesh: Mesh = SERIAL) -> np.ndarray:
     """F(θ_i) e^{−|β|} for tokens that attend to themselves, accurate relative to the largest force."""
     _, pull = coefficients(beta)
     transform = Transform(angles, pull.size - 1)
-    return transform.synthesise(-mirror(pull, -1.0) * transform.analyse(masses)).imag
+    return transform.synthesise(-mirror(pull, -1.0) * mesh.sum(transform.analyse(masses))).imag
 
 
 def potential_and_force(
@@ -111,7 +112,8 @@ def potential_and_force(
     return both.real.copy(), both.imag / scale
 
 
-def far_rows(z: np.ndarray, potential: np.ndarray, row_tolerance: float) -> np.ndarray:
+def far_rows(z: np.ndarray, potential: np.ndarray, row_tolerance: float, mesh: Mesh = SERIAL) -> np.ndarray:
     """Queries so far from every key that Z_i itself is lost in the error of the largest Z."""
-    largest = max(z.max(), np.linalg.norm(potential))  # the norm is the root mean square of Z over the circle
+    # The norm is the root mean square of Z over the circle.
+    largest = max(float(mesh.max(z.max())), float(np.linalg.norm(potential)))
     return np.flatnonzero(z < largest * 1e-13 / row_tolerance)

@@ -13,9 +13,10 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Attended, Circle, choose
+from tokensphere.attention import AbstractAttention, Attended, Circle, Sharded, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
-from tokensphere.jaxsetup import is_traced, jnp, rowwise_dot
+from tokensphere.jaxsetup import is_traced, jax, jnp, rowwise_dot
+from tokensphere.parallel import TokenMesh
 
 __all__ = ["AbstractFlow", "AttentionFlow", "evaluate_field", "project"]
 
@@ -35,11 +36,16 @@ class AbstractFlow(eqx.Module):
 
     @property
     def on_host(self) -> bool:
-        """Whether the resolved flow lives on the circle and works on NumPy arrays (see `angular_field`)."""
+        """Whether the resolved flow works on NumPy arrays."""
+        return False
+
+    @property
+    def by_angle(self) -> bool:
+        """Whether the resolved flow lives on the circle and on the host, so that it has an `angular_field`."""
         return False
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
-        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `on_host`: time steppers then turn angles."""
+        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow `by_angle`: time steppers then turn angles."""
         raise TypeError(f"{type(self).__name__} is not a flow on the circle")
 
     @abc.abstractmethod
@@ -111,7 +117,7 @@ class AttentionFlow(AbstractFlow):
         """The factor, (m, 1) or a number, that turns the mean of the values into the attention output."""
 
     @abc.abstractmethod
-    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+    def turn(self, attention: Circle | Sharded, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
         """The attention output along the circle, (n,), for V = I and logits β cos(θ_i − θ_j)."""
 
     @property
@@ -153,12 +159,25 @@ class AttentionFlow(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
-        return isinstance(self.attention, Circle) and self.isotropic and np.ndim(self.value) == 0
+        return self.by_angle or isinstance(self.attention, Sharded)
+
+    @property
+    def by_angle(self) -> bool:
+        attention = self.attention
+        on_circle = attention.by_angle if isinstance(attention, Sharded) else isinstance(attention, Circle)
+        return on_circle and self.isotropic and np.ndim(self.value) == 0
+
+    def shard(self, mesh: TokenMesh) -> Self:
+        """The same resolved flow for a process of `mesh` that holds a slice of the tokens."""
+        assert self.attention is not None
+        shared = dataclasses.replace(self, attention=Sharded(self.attention, mesh))
+        # On the host nothing is compiled: matrices may be NumPy's.
+        return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, shared)
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
         """dθ_i/dt on the circle, for a flow that works on the host."""
         attention, factor = self.attention, 1.0 if self.value is None else self.value
-        assert isinstance(attention, Circle)
+        assert isinstance(attention, Circle | Sharded)
         beta = self.beta if self.query_key is None else self.beta * self.query_key
         return factor * type(self).turn(self, attention, angles, masses, beta)
 
@@ -219,10 +238,10 @@ class AttentionFlow(AbstractFlow):
         """
         tokens, weights = self._energy_input(tokens, weights)
         if self.beta == 0:
-            mean = weights @ tokens
+            mean = self._total(weights @ tokens)
             return float(0.5 * mean @ _multiply(self.query_key, mean))
         z = self._scaled_z(self._attended(tokens, weights, tangent=True).log_z, shifted)
-        return float(np.sum(weights * z) / (2 * self.beta))
+        return float(self._total(np.sum(weights * z)) / (2 * self.beta))
 
     def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """dE/dt along the flow, from the state alone: Σ_i w_i ⟨Z_i B mean_i, dx_i/dt⟩, Z_i scaled as in `energy`.
@@ -235,7 +254,11 @@ class AttentionFlow(AbstractFlow):
         log_z, mean = self._attended(tokens, weights)
         velocity = project(tokens, _multiply(self.value, mean) * self.strength(log_z))
         force = self._scaled_z(log_z, shifted)[:, None] * _multiply(self.query_key, mean)
-        return float(np.sum(weights * np.sum(force * velocity, axis=1)))
+        return float(self._total(np.sum(weights * np.sum(force * velocity, axis=1))))
+
+    def _total(self, partial: Any) -> Any:
+        """Σ over the processes that share the tokens, where there are several."""
+        return partial if self.attention is None else self.attention.total(partial)
 
     def _scaled_z(self, log_z: np.ndarray, shifted: bool | None) -> np.ndarray:
         """Z_i times the scale of the energy."""
@@ -255,6 +278,8 @@ class AttentionFlow(AbstractFlow):
             raise InputError("this flow has no energy: query_key is not symmetric")
         tokens = check_tokens(tokens)
         self._check_dim(tokens.shape[1])
+        if isinstance(self.attention, Sharded):
+            return tokens, weights  # a slice of the masses, which sum to 1 over all processes
         return tokens, check_weights(weights, len(tokens))
 
 

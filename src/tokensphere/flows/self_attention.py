@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tokensphere.attention import Circle
+from tokensphere.attention import Circle, Sharded
 
 from .base import AttentionFlow
 
@@ -26,5 +26,5 @@ class SelfAttention(AttentionFlow):
     def strength(self, log_z: Any) -> Any:
         return 1.0
 
-    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+    def turn(self, attention: Circle | Sharded, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
         return attention.mean_pull(angles, masses, beta)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Circle
+from tokensphere.attention import AbstractAttention, Circle, Sharded
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, namespace
 
@@ -58,5 +58,5 @@ class UnnormalizedSelfAttention(AttentionFlow):
     def strength(self, log_z: Any) -> Any:
         return namespace(log_z).exp(log_z + self.log_scale)[:, None]
 
-    def turn(self, attention: Circle, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
+    def turn(self, attention: Circle | Sharded, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
         return np.exp(abs(beta) + self.log_scale) * attention.pull(angles, masses, beta)

@@ -13,20 +13,26 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.flows import AbstractFlow
-from tokensphere.sphere import harmonic_power
+from tokensphere.parallel import SERIAL, Mesh
+from tokensphere.sphere import harmonic_power, shared_power
 
 __all__ = ["Event", "Fired", "Moment", "all_within", "energy_slope_below", "linear_exit"]
 
 
 @dataclass(frozen=True)
 class Moment:
-    """What an event may look at: time, tokens (n, dim), velocities (n, dim), masses (n,) and the flow."""
+    """What an event may look at: time, tokens (n, dim), velocities (n, dim), masses (n,) and the flow.
+
+    Where many processes share the tokens these are the slice of this one, and `mesh` adds and compares numbers
+    over all of them; every process must come to the same value.
+    """
 
     t: float
     tokens: np.ndarray
     velocity: np.ndarray
     weights: np.ndarray
     flow: AbstractFlow
+    mesh: Mesh = SERIAL
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,11 @@ def linear_exit(threshold: float = 0.1, degrees: Sequence[int] = range(1, 9), *,
     wanted = list(degrees)
 
     def value(moment: Moment) -> float:
-        return float(np.sqrt(harmonic_power(moment.tokens, wanted, moment.weights).max())) - threshold
+        if moment.mesh.size > 1:
+            power = shared_power(moment.mesh, moment.tokens, wanted, moment.weights)
+        else:
+            power = harmonic_power(moment.tokens, wanted, moment.weights)
+        return float(np.sqrt(power.max())) - threshold
 
     return Event("linear_exit", value, terminal, at_start=True)
 
@@ -74,15 +84,18 @@ def all_within(angle: float, *, terminal: bool = True) -> Event:
         raise InputError(f"angle must lie in (0, pi) radians, got {angle!r}")
 
     def value(moment: Moment) -> float:
-        mean = moment.weights @ moment.tokens
+        mean = moment.mesh.sum(moment.weights @ moment.tokens)
         length = np.linalg.norm(mean)
         if length < 1e-12:
             return -np.pi
         axis = mean / length
         massive = moment.tokens[moment.weights > 0]
-        farthest = massive[np.argmin(massive @ axis)]
-        chord, opposite = np.linalg.norm(farthest - axis), np.linalg.norm(farthest + axis)
-        return angle - 2.0 * float(np.arctan2(chord, opposite))
+        distance = 0.0
+        if len(massive):
+            farthest = massive[np.argmin(massive @ axis)]
+            chord, opposite = np.linalg.norm(farthest - axis), np.linalg.norm(farthest + axis)
+            distance = 2.0 * float(np.arctan2(chord, opposite))
+        return angle - float(moment.mesh.max(distance))
 
     return Event("all_within", value, terminal, at_start=True)
 

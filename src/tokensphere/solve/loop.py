@@ -17,7 +17,9 @@ import numpy as np
 from tokensphere.errors import InputError
 from tokensphere.flows import AbstractFlow, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
+from tokensphere.parallel import SERIAL, Shard
 
+from .agreement import agree, first_bad
 from .control import StepControl
 from .events import Event, Fired, Moment
 from .stepper import Attempt, attempt, initial_step
@@ -63,7 +65,8 @@ class Integrator:
 
     **Arguments:** `flow`; `weights` (n,) or `None`; `times` increasing; `method` name; `rtol` for adaptive methods,
     the largest error of any token over one step in radians; `step_size` for fixed-step methods; `max_steps`;
-    `events`.
+    `events`; `shard`, where many processes integrate together: then `weights` are the masses of the slice, and
+    all processes call the same methods.
 
     **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
     [1e-14, 0.1] or a step that is not positive.
@@ -80,6 +83,7 @@ class Integrator:
         step_size: float | None = None,
         max_steps: int = 1_000_000,
         events: Sequence[Event] = (),
+        shard: Shard | None = None,
     ) -> None:
         chosen = tableau(method)
         adaptive = step_size is None
@@ -99,6 +103,8 @@ class Integrator:
         if len(set(names)) < len(names):
             raise InputError(f"two events have the same name: {', '.join(names)}; rename one")
         self.flow = flow
+        self.shard = shard
+        self._mesh = SERIAL if shard is None else shard.mesh
         # For compiled steps numbers become array leaves, so that one compilation serves every value of them.
         self._stepped = flow if flow.on_host else jax.tree.map(_as_leaf, flow)
         self._array = np.asarray if flow.on_host else jnp.asarray
@@ -110,7 +116,8 @@ class Integrator:
         t = float(self.times[0])
         velocity = evaluate_field(self._stepped, points, self._weights, t)
         if self.control is not None:
-            size = initial_step(self._stepped, self.method, self.control.tolerance, t, points, velocity, self._weights)
+            tolerance = self.control.tolerance
+            size = initial_step(self._stepped, self.method, tolerance, t, points, velocity, self._weights, self._mesh)
         else:
             assert self.step_size is not None
             size = self.step_size
@@ -168,22 +175,23 @@ class Integrator:
         return state
 
     def _attempt(self, state: State, taken: float) -> Attempt:
-        return attempt(self._stepped, self.method, state.t, taken, state.tokens, state.velocity, self._weights)
-
-    @staticmethod
-    def _check_finite(outcome: Attempt, t: float) -> None:
-        good = np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) & np.isfinite(np.asarray(outcome.tokens)).all(
-            axis=-1
+        count = None if self.shard is None else self.shard.count
+        outcome = attempt(
+            self._stepped, self.method, state.t, taken, state.tokens, state.velocity, self._weights, count
         )
-        if not good.all():
-            raise SolveError(f"the velocity of token {int(np.argmin(good))} is not finite in the step after t = {t:g}")
+        return outcome if self.shard is None else agree(self.shard, outcome)
+
+    def _check_finite(self, outcome: Attempt, t: float) -> None:
+        bad = first_bad(outcome, self.shard)
+        if bad is not None:
+            raise SolveError(f"the velocity of token {bad} is not finite in the step after t = {t:g}")
 
     # -- events -----------------------------------------------------------------------------------------------
 
     def _moment(self, t: float, tokens: Any, velocity: Any) -> Moment:
         tokens = np.asarray(tokens)
         weights = np.full(len(tokens), 1.0 / len(tokens)) if self._weights is None else np.asarray(self._weights)
-        return Moment(t, tokens, np.asarray(velocity), weights, self.flow)
+        return Moment(t, tokens, np.asarray(velocity), weights, self.flow, self._mesh)
 
     def _event_values(self, state: State) -> tuple[float, ...]:
         """Every event's value; 0 for those that have fired, which need no watching."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokensphere.errors import check_times, check_tokens, check_weights
-from tokensphere.flows import AbstractFlow
+from tokensphere.errors import InputError, check_times, check_tokens, check_weights
+from tokensphere.flows import AbstractFlow, AttentionFlow
+from tokensphere.parallel import Shard, TokenMesh
 
 from .events import Event
 from .loop import Integrator, State
@@ -31,6 +32,7 @@ def simulate(
     events: Sequence[Event] = (),
     max_steps: int = 1_000_000,
     observe: Callable[[State], None] | None = None,
+    mesh: TokenMesh | None = None,
 ) -> xarray.Dataset:
     """Integrate dx_i/dt = flow.velocity(x) on the sphere and save the tokens at the given times.
 
@@ -43,6 +45,8 @@ def simulate(
     - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`).
     - `events`: see :mod:`tokensphere.solve.events`; a terminal event ends the run early.
     - `observe`: called with the :class:`State` after every accepted step.
+    - `mesh`: a team of processes (:func:`tokensphere.parallel.connect`), or the devices of one, that share the work.
+      All of them call with the same arguments and get the same dataset; a `State` holds the slice of one process.
 
     **Returns:** a dataset with `tokens(time, token, component)`, `velocity(time, token, component)`,
     `step_time(step)`, `step_size(step)` and `step_error(step)`; attributes `events` (name and time of those that
@@ -57,23 +61,33 @@ def simulate(
     masses = None if weights is None else check_weights(weights, len(points))
     save_times = check_times(times)
     resolved = flow.resolve(*points.shape)
+    shard = None
+    start, own = points, masses
+    if mesh is not None:
+        shard = Shard.of(mesh, len(points))
+        if not isinstance(resolved, AttentionFlow):
+            raise InputError(f"{type(resolved).__name__} cannot be shared by many processes")
+        resolved = resolved.shard(mesh)
+        start, own = shard.take(points), shard.masses(masses)
     integrator = Integrator(
         resolved,
-        masses,
+        own,
         save_times,
         method=method,
         rtol=rtol,
         step_size=step_size,
         max_steps=max_steps,
         events=events,
+        shard=shard,
     )
     frames: list[tuple[float, np.ndarray, np.ndarray]] = []
     log: list[tuple[float, float, float]] = []
 
     def keep(state: State) -> None:
-        frames.append((state.t, np.asarray(state.tokens), np.asarray(state.velocity)))
+        rows = np.asarray(state.tokens), np.asarray(state.velocity)
+        frames.append((state.t, *(rows if shard is None else map(shard.gather, rows))))
 
-    state = integrator.start(points)
+    state = integrator.start(start)
     keep(state)
 
     def after_step(state: State) -> None:

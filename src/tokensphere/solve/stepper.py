@@ -15,6 +15,7 @@ import numpy as np
 
 from tokensphere.flows import AbstractFlow, evaluate_field, project
 from tokensphere.jaxsetup import jnp, namespace, rowwise_dot
+from tokensphere.parallel import SERIAL, Mesh
 
 from .tableaus import Tableau
 from .turning import turn
@@ -31,19 +32,29 @@ class Attempt(NamedTuple):
 
 
 def attempt(
-    flow: AbstractFlow, method: Tableau, t: float, size: float, tokens: Any, velocity: Any, weights: Any
+    flow: AbstractFlow,
+    method: Tableau,
+    t: float,
+    size: float,
+    tokens: Any,
+    velocity: Any,
+    weights: Any,
+    count: int | None = None,
 ) -> Attempt:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
-    Compiled as a whole, unless the flow lives on the circle and on the host: then the angles are stepped.
+    Compiled as a whole, unless the flow works on the host; on the circle the angles are stepped. The error is that
+    of the first `count` tokens (`None`: all).
     """
-    if flow.on_host:
+    if flow.by_angle:
         new, new_velocity, lengths = turn(flow, method, t, size, tokens, velocity, weights)
+    elif flow.on_host:
+        new, new_velocity, lengths = _stages(flow, method, t, size, tokens, velocity, weights)
     else:
         new, new_velocity, lengths = _compiled_stages(
             flow, method, jnp.asarray(t), jnp.asarray(size), tokens, velocity, weights
         )
-    return Attempt(new, new_velocity, float("nan") if lengths is None else float(lengths.max()))
+    return Attempt(new, new_velocity, float("nan") if lengths is None else float(lengths[:count].max()))
 
 
 def _normalize(tokens: Any) -> Any:
@@ -78,12 +89,19 @@ _compiled_stages = eqx.filter_jit(_stages)
 
 
 def initial_step(
-    flow: AbstractFlow, method: Tableau, rtol: float, t: float, tokens: Any, velocity: Any, weights: Any
+    flow: AbstractFlow,
+    method: Tableau,
+    rtol: float,
+    t: float,
+    tokens: Any,
+    velocity: Any,
+    weights: Any,
+    mesh: Mesh = SERIAL,
 ) -> float:
     """A first step size from the sizes of dx/dt and its change (Hairer, Nørsett, Wanner, II.4)."""
 
     def largest(rows: Any) -> float:
-        return float(np.sqrt((np.asarray(rows) ** 2).sum(axis=-1)).max())
+        return float(mesh.max(np.sqrt((np.asarray(rows) ** 2).sum(axis=-1)).max()))
 
     first = largest(velocity) / rtol
     trial = 0.01 / largest(velocity) if first > 1e-10 else 1e-3

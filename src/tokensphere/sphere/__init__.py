@@ -10,6 +10,7 @@ from .geometry import angles, chordal, from_angles, geodesic, normalize, project
 from .harmonics import harmonic_power, moments
 from .perturbed import equispaced, perturbed_uniform, quiet
 from .random import cap, mixture, uniform, von_mises_fisher
+from .shared import shared_power
 from .structured import equiangular
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "perturbed_uniform",
     "project",
     "quiet",
+    "shared_power",
     "uniform",
     "von_mises_fisher",
 ]

@@ -62,6 +62,12 @@ def moments(angles: Any, max_degree: int, weights: Any = None) -> np.ndarray:
     highest = check_positive_int(max_degree, "max_degree", least=0)
     n = theta.size
     masses = check_weights(weights, n)
+    return moment_sums(theta, highest, masses)
+
+
+def moment_sums(theta: np.ndarray, highest: int, masses: np.ndarray) -> np.ndarray:
+    """The sums of :func:`moments`, unchecked, for masses that need not sum to 1."""
+    n = theta.size
     if n * (highest + 1) <= _SMALL:
         return np.exp(-1j * np.outer(np.arange(highest + 1), theta)) @ masses
     import ducc0
@@ -122,16 +128,30 @@ def _low_degree(points: np.ndarray, masses: np.ndarray, degree: int) -> float:
     """Return A_1^2 = |sum w x|^2 or A_2^2 = d/(d-1) |sum w x x^T - I/d|^2 (no cancellation)."""
     if degree == 0:
         return 1.0
-    if degree == 1:
-        mean = masses @ points
-        return float(mean @ mean)
-    dim = points.shape[1]
-    deviation = points.T @ (masses[:, None] * points) - np.eye(dim) / dim
+    return low_power(low_sums(points, masses, degree))
+
+
+def low_sums(points: np.ndarray, masses: np.ndarray, degree: int) -> np.ndarray:
+    """Return sum_j w_j x_j (degree 1) or sum_j w_j x_j x_j^T (degree 2)."""
+    return masses @ points if degree == 1 else points.T @ (masses[:, None] * points)
+
+
+def low_power(sums: np.ndarray) -> float:
+    """Return A_1^2 or A_2^2 from what `low_sums` gives."""
+    if sums.ndim == 1:
+        return float(sums @ sums)
+    dim = len(sums)
+    deviation = sums - np.eye(dim) / dim
     return float(np.sum(deviation**2)) * dim / (dim - 1)
 
 
 def _sphere_power(points: np.ndarray, masses: np.ndarray, highest: int) -> np.ndarray:
     """Return A_k^2 = 4 pi/(2k+1) sum_m |sum_j w_j conj Y_km(x_j)|^2, k = 0..highest, on the 2-sphere."""
+    return sphere_power(sphere_sums(points, masses, highest), highest)
+
+
+def sphere_sums(points: np.ndarray, masses: np.ndarray, highest: int) -> np.ndarray:
+    """Return sum_j w_j conj Y_km(x_j) for m = 0, then m = 1, ...: within one m the degrees run from m up."""
     import ducc0
 
     n = points.shape[0]
@@ -139,7 +159,7 @@ def _sphere_power(points: np.ndarray, masses: np.ndarray, highest: int) -> np.nd
     place[:, 0] = np.arctan2(np.hypot(points[:, 0], points[:, 1]), points[:, 2])
     place[:, 1] = np.mod(np.arctan2(points[:, 1], points[:, 0]), 2.0 * np.pi)
     place[place[:, 1] >= 2.0 * np.pi, 1] = 0.0
-    coefficients = ducc0.sht.adjoint_synthesis_general(
+    return ducc0.sht.adjoint_synthesis_general(
         map=masses[None, :],
         spin=0,
         lmax=highest,
@@ -148,8 +168,11 @@ def _sphere_power(points: np.ndarray, masses: np.ndarray, highest: int) -> np.nd
         epsilon=_EPSILON,
         nthreads=threads_for(n),
     )[0]
+
+
+def sphere_power(coefficients: np.ndarray, highest: int) -> np.ndarray:
+    """Return A_k^2, k = 0..highest, from what `sphere_sums` gives."""
     square = np.abs(coefficients) ** 2
-    # m = 0 is stored first, then m = 1, ...: within one m the degrees run from m to the highest.
     power = np.zeros(highest + 1)
     start = 0
     for m in range(highest + 1):
