@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .loop import Integrator, SolveError, State
 from .simulate import simulate
@@ -22,6 +22,7 @@ __all__ = [
     "energy_slope_below",
     "linear_exit",
     "load_checkpoint",
+    "remove_checkpoint",
     "save_checkpoint",
     "simulate",
     "tableau",

@@ -22,13 +22,15 @@ import numpy as np
 
 from tokensphere.errors import InputError, check_weights
 from tokensphere.flows import AttentionFlow
-from tokensphere.observe import clusters, order_parameters
-from tokensphere.solve import Integrator, SolveError, State, load_checkpoint, save_checkpoint
+from tokensphere.observe import clusters
+from tokensphere.parallel import TokenMesh
+from tokensphere.solve import Integrator, SolveError, State, load_checkpoint, remove_checkpoint
 
 from .build import build_degrees, build_events, build_flow, build_setting, build_times, build_tokens
 from .interrupt import held_back
 from .schema import Study
 from .store import RunStore, largest_clusters
+from .team import Crew, Solo, Store, Team
 
 __all__ = ["Prepared", "Progress", "RunError", "disk_full", "free_folder", "prepare", "write_text"]
 
@@ -74,28 +76,35 @@ def write_text(path: Path, text: str) -> None:
 
 
 class Prepared:
-    """A study with its flow and tokens, checked, ready to run. Nothing has been written yet."""
+    """A study with its flow and tokens, checked, ready to run. Nothing has been written yet.
 
-    def __init__(self, study: Study) -> None:
+    `mesh`: a team of processes of which this is one. `tokens`, `weights` and `flow` are those of the whole study;
+    `own_weights` and `own_flow` those that this process works with.
+    """
+
+    def __init__(self, study: Study, mesh: TokenMesh | None = None) -> None:
         self.study = study
         self.tokens, self.weights = build_tokens(study)
         n, dim = self.tokens.shape
         self.flow: AttentionFlow = build_flow(study).resolve(n, dim)
+        self.crew: Crew = Solo() if mesh is None else Team(mesh, n)
+        self.own_flow, self.own_weights = self.crew.share(self.flow), self.crew.masses(self.weights)
         self.times = build_times(study)
         self.degrees = build_degrees(study, dim)
         self.setting = build_setting(study, self.flow, self.degrees)
         spec = study.solve
         self.integrator = Integrator(
-            self.flow,
-            self.weights,
+            self.own_flow,
+            self.own_weights,
             self.times,
             method=spec.method,
             rtol=spec.rtol,
             step_size=spec.step_size,
             max_steps=spec.max_steps,
             events=build_events(study, self.degrees),
+            shard=self.crew.shard,
         )
-        self.order = order_parameters(self.tokens, self.degrees, self.weights)
+        self.order = self.crew.order(self.crew.take(self.tokens), self.degrees, self.own_weights)
         self.spectral = dim == 2
         matrix = 1.0 if self.flow.query_key is None else self.flow.query_key
         largest_logit = study.flow.beta * float(np.linalg.norm(np.atleast_2d(matrix), 2))
@@ -122,14 +131,19 @@ class Prepared:
         :class:`RunError` if the disk fills up on the way; `KeyboardInterrupt`, with a checkpoint saved, after the
         step in which SIGINT or SIGTERM came.
         """
+        self.crew.same(self.key)
         with disk_full(folder, f"tokensphere run --resume {folder}"):
             recorder = self._open(folder) if resume else self._create(folder)
             return recorder.record(report)
 
     def check_folder(self, folder: Path, *, resume: bool) -> None:
         """Refuse a folder that cannot take this run, before any work: `InputError` or `CheckpointError`."""
+        self.crew.lead(lambda: self._check_folder(folder, resume=resume))
+
+    def _check_folder(self, folder: Path, *, resume: bool) -> None:
         if resume:
-            self._stored(folder)
+            if self._check_stored(folder):
+                load_checkpoint(folder / "checkpoint.bin", self.key)
             return
         if folder.exists() and not folder.is_dir():
             raise InputError(f"{folder} is a file; choose another --out")
@@ -142,11 +156,20 @@ class Prepared:
 
     def _begin(self, folder: Path) -> _Recorder:
         """Lay out the run folder and save the first frame and checkpoint."""
-        _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes)
-        start = self.integrator.start(self.tokens)
+        self.crew.lead(lambda: _check_room(folder, self.frame_bytes + 6 * self.tokens.nbytes))
+        start = self.integrator.start(self.crew.take(self.tokens))
+        self.crew.lead(lambda: self._lay_out(folder))
+        recorder = _Recorder(self, folder, self.crew.store(folder / "run.zarr"), start, first_frame=0)
+        recorder.save_frame()
+        recorder.save_checkpoint()
+        return recorder
+
+    def _lay_out(self, folder: Path) -> None:
+        """A folder with the study and an empty store."""
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "study.json", json.dumps(self.study.model_dump(mode="json"), indent=2) + "\n")
-        store = RunStore.create(
+        shard = self.crew.shard
+        RunStore.create(
             folder / "run.zarr",
             times=self.times,
             weights=check_weights(self.weights, len(self.tokens)),
@@ -163,46 +186,45 @@ class Prepared:
                 "status": "running",
                 "events": {},
             },
+            **({} if shard is None else {"chunk": shard.chunk}),
         )
-        recorder = _Recorder(self, folder, store, start, first_frame=0)
-        recorder.save_frame()
-        recorder.save_checkpoint()
-        return recorder
 
     def _open(self, folder: Path) -> _Recorder:
-        stored = self._stored(folder)
-        if stored is None:
-            shutil.rmtree(folder / "run.zarr", ignore_errors=True)
+        crew, path = self.crew, folder / "run.zarr"
+        if crew.together(lambda: not self._check_stored(folder)):
+            crew.lead(lambda: shutil.rmtree(path, ignore_errors=True))
             return self._begin(folder)
-        store, state = stored
-        _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
-        for leftover in folder.glob("*.partial"):
-            leftover.unlink()
+        store, state = crew.store(path), crew.load(folder / "checkpoint.bin", self.key)
+        crew.lead(lambda: self._make_ready(folder, store, state))
         return _Recorder(self, folder, store, state, first_frame=state.saved)
 
-    def _stored(self, folder: Path) -> tuple[RunStore, State] | None:
-        """The store and state to go on from; `None` if the run was stopped before its first checkpoint."""
-        path = folder / "run.zarr"
-        if not (folder / "study.json").is_file():
-            raise InputError(f"no run at {folder}: it has no study.json")
-        if not (folder / "checkpoint.bin").exists() and not RunStore.has_progress(path):
-            return None
-        store = RunStore.open(path)
-        if store.attributes["key"] != self.key:
-            raise InputError(
-                f"the study has changed since {folder} was started (its tokens or settings differ); "
-                "resume with the original study, or start a new run"
-            )
-        if store.attributes["status"] == "complete":
-            raise InputError(f"the run in {folder} is complete; to judge it again: tokensphere report {folder}")
-        state = load_checkpoint(folder / "checkpoint.bin", self.key)
+    def _make_ready(self, folder: Path, store: Store, state: State) -> None:
         marks = store.attributes
         if marks["n_frames"] < state.saved or marks["n_steps"] < state.steps:
             raise RunError(
                 f"the store in {folder} has lost frames that its checkpoint was made after; "
                 "the frames it still has can be read, but start the run again in a new folder"
             )
-        return store, state
+        _check_room(folder, (len(self.times) - state.saved + 6) * self.tokens.nbytes)
+        for leftover in folder.glob("*.partial"):
+            leftover.unlink()
+
+    def _check_stored(self, folder: Path) -> bool:
+        """Whether there is a checkpoint to go on from (the run may have been stopped before its first)."""
+        path = folder / "run.zarr"
+        if not (folder / "study.json").is_file():
+            raise InputError(f"no run at {folder}: it has no study.json")
+        if not (folder / "checkpoint.bin").exists() and not RunStore.has_progress(path):
+            return False
+        attributes = RunStore.open(path, clean=False).attributes
+        if attributes["key"] != self.key:
+            raise InputError(
+                f"the study has changed since {folder} was started (its tokens or settings differ); "
+                "resume with the original study, or start a new run"
+            )
+        if attributes["status"] == "complete":
+            raise InputError(f"the run in {folder} is complete; to judge it again: tokensphere report {folder}")
+        return True
 
 
 class _Recorder:
@@ -211,8 +233,9 @@ class _Recorder:
     Tokens of a frame are written at once, series are collected and committed about once a second.
     """
 
-    def __init__(self, prepared: Prepared, folder: Path, store: RunStore, state: State, *, first_frame: int) -> None:
+    def __init__(self, prepared: Prepared, folder: Path, store: Store, state: State, *, first_frame: int) -> None:
         self._prepared, self._store, self.state = prepared, store, state
+        self._crew = prepared.crew
         self._checkpoint = folder / "checkpoint.bin"
         self._first_step, self._steps = state.steps, _Rows()
         self._first_frame, self._frames = first_frame, _Rows()
@@ -228,7 +251,9 @@ class _Recorder:
             if state.finished or state.saved > self._first_frame + len(self._frames):
                 self.save_frame(seen)
             now = time.monotonic()
-            if now - self._saved_at >= self._prepared.study.solve.checkpoint_seconds:
+            due = now - self._saved_at >= self._prepared.study.solve.checkpoint_seconds
+            due, stop = self._crew.decide(due, interrupted() and not state.finished)
+            if due:
                 self.save_checkpoint()
             elif now - self._committed_at >= _COMMIT_SECONDS:
                 self._commit()
@@ -236,7 +261,7 @@ class _Recorder:
                 frames = self._first_frame + len(self._frames)
                 end = float(self._prepared.times[-1])
                 report(Progress(state.t, end, state.taken, state.steps, self._order, frames, now - started))
-            if interrupted() and not state.finished:
+            if stop:
                 self.save_checkpoint()
                 raise KeyboardInterrupt
 
@@ -257,7 +282,7 @@ class _Recorder:
                 "status": "complete",
             }
         )
-        self._checkpoint.unlink(missing_ok=True)
+        self._crew.lead(lambda: remove_checkpoint(self._checkpoint))
         return state
 
     @property
@@ -267,17 +292,15 @@ class _Recorder:
     def _measure(self) -> dict[str, Any]:
         """Speed, and where it is cheap (dim 2) order parameters and energy, of the current state."""
         prepared = self._prepared
-        velocity = np.asarray(self.state.velocity)
-        squares = np.einsum("ij,ij->i", velocity, velocity)
-        seen: dict[str, Any] = {"speed": squares.mean() if prepared.weights is None else prepared.weights @ squares}
+        seen: dict[str, Any] = {"speed": self._crew.speed(np.asarray(self.state.velocity), prepared.own_weights)}
         return seen | self._spectrum() if prepared.spectral else seen
 
     def _spectrum(self) -> dict[str, Any]:
         prepared, tokens = self._prepared, np.asarray(self.state.tokens)
-        self._order = order_parameters(tokens, prepared.degrees, prepared.weights)
+        self._order = self._crew.order(tokens, prepared.degrees, prepared.own_weights)
         energy = float("nan")
         if prepared.has_energy:
-            energy = prepared.flow.energy(tokens, prepared.weights, shifted=prepared.shifted)
+            energy = prepared.own_flow.energy(tokens, prepared.own_weights, shifted=prepared.shifted)
         return {"order": self._order, "energy": energy}
 
     def _step_row(self, seen: dict[str, Any]) -> dict[str, Any]:
@@ -291,14 +314,18 @@ class _Recorder:
         seen = self._measure() if seen is None else seen
         if "order" not in seen:
             seen = seen | self._spectrum()
-        tokens = np.asarray(self.state.tokens)
-        found = clusters(tokens, measure.cluster_angle, prepared.weights)
-        count = int(np.count_nonzero(found.masses >= measure.cluster_mass))
-        masses, positions = largest_clusters(found)
-        self._store.write_tokens(self._first_frame + len(self._frames), tokens)
-        self._frames.append(
-            {"time": self.state.t, **seen, "clusters": count, "cluster_mass": masses, "cluster_position": positions}
-        )
+        frame = self._first_frame + len(self._frames)
+        tokens = self._crew.write_tokens(self._store, frame, np.asarray(self.state.tokens))
+        row = {"time": self.state.t, **seen}
+        if tokens is not None:  # on the leader of a team, and on a process alone
+            found = clusters(tokens, measure.cluster_angle, prepared.weights)
+            masses, positions = largest_clusters(found)
+            row |= {
+                "clusters": int(np.count_nonzero(found.masses >= measure.cluster_mass)),
+                "cluster_mass": masses,
+                "cluster_position": positions,
+            }
+        self._frames.append(row)
 
     def _commit(self) -> None:
         """Write the steps and frames collected so far, and the commit mark."""
@@ -315,7 +342,7 @@ class _Recorder:
         """Commit, then write the state from which the run can go on."""
         self._commit()
         self._store.flush()
-        save_checkpoint(self._checkpoint, self.state, self._prepared.key)
+        self._crew.save(self._checkpoint, self.state, self._prepared.key)
         self._saved_at = time.monotonic()
 
 
@@ -326,8 +353,10 @@ class _Rows(list[dict[str, Any]]):
         return {name: np.array([row[name] for row in self]) for name in self[0]} if self else {}
 
 
-def prepare(study: Study) -> Prepared:
+def prepare(study: Study, mesh: TokenMesh | None = None) -> Prepared:
     """Check a study and build its flow and tokens. Paths of files become absolute, so that the run can go on anywhere.
+
+    `mesh`: the team of processes that carries it out; all of them prepare the same study.
 
     **Raises:** `InputError` before any work is done.
     """
@@ -337,7 +366,7 @@ def prepare(study: Study) -> Prepared:
         "flow.query_key": study.flow.query_key,
     }
     absolute = {key: str(Path(path).absolute()) for key, path in paths.items() if isinstance(path, str)}
-    return Prepared(study.with_settings(absolute) if absolute else study)
+    return Prepared(study.with_settings(absolute) if absolute else study, mesh)
 
 
 @contextlib.contextmanager

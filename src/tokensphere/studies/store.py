@@ -56,8 +56,10 @@ class RunStore:
         degrees: np.ndarray,
         spectral: bool,
         attributes: dict[str, Any],
+        chunk: int = _TOKENS_PER_CHUNK,
     ) -> RunStore:
-        """A new, empty store. `spectral`: order parameters and energy are kept for every step as well."""
+        """A new, empty store. `spectral`: order parameters and energy are kept for every step as well; `chunk`: how
+        many tokens are stored together."""
         marks = {"n_frames": 0, "n_steps": 0}
         group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes | marks)
         frames, n, top = len(times), len(weights), len(degrees)
@@ -67,8 +69,8 @@ class RunStore:
                 name, shape=shape, chunks=chunks, dtype="float64", fill_value=np.nan, dimension_names=dims
             )
 
-        array("tokens", ("time", "token", "component"), (frames, n, dim), (1, min(n, _TOKENS_PER_CHUNK), dim))
-        array("weights", ("token",), (n,), (min(n, _TOKENS_PER_CHUNK),))
+        array("tokens", ("time", "token", "component"), (frames, n, dim), (1, min(n, chunk), dim))
+        array("weights", ("token",), (n,), (min(n, chunk),))
         array("time", ("time",), (frames,), (frames,))
         array("degree", ("degree",), (top,), (top,))
         array("cluster_mass", ("time", "cluster"), (frames, MAX_CLUSTERS), (frames, MAX_CLUSTERS))
@@ -87,11 +89,11 @@ class RunStore:
         return cls(path, group)
 
     @classmethod
-    def open(cls, path: Path) -> RunStore:
-        """An existing store, for appending; leftovers of an interrupted write are removed."""
+    def open(cls, path: Path, *, clean: bool = True) -> RunStore:
+        """An existing store, for appending; leftovers of an interrupted write are removed if `clean`."""
         if not (path / "zarr.json").is_file():
             raise InputError(f"no run at {path.parent}: {path.name} is missing; remove the folder and start again")
-        for leftover in path.rglob("*.partial"):
+        for leftover in path.rglob("*.partial") if clean else ():
             leftover.unlink()
         return cls(path, zarr.open_group(store=str(path), mode="r+"))
 
@@ -109,9 +111,19 @@ class RunStore:
         """What the store says about itself."""
         return dict(self._group.attrs)
 
-    def write_tokens(self, frame: int, tokens: np.ndarray) -> None:
-        """Write the tokens of one frame; it does not exist for a reader before `commit`."""
-        self._array("tokens")[frame] = tokens
+    def write_tokens(self, frame: int, tokens: np.ndarray, start: int = 0) -> None:
+        """Write tokens of one frame, `start` and those after it; the frame does not exist for a reader before
+        `commit`."""
+        self._array("tokens")[frame, start : start + len(tokens)] = tokens
+
+    def read_tokens(self, frame: int) -> np.ndarray:
+        """All tokens of a frame, committed or not."""
+        return np.asarray(self._array("tokens")[frame])
+
+    @property
+    def chunk(self) -> int:
+        """How many tokens are stored together."""
+        return int(self._array("tokens").chunks[1])
 
     def commit(self, first: int, series: dict[str, np.ndarray], n_steps: int, events: dict[str, float]) -> None:
         """Write the series of frames `first`, `first` + 1, …, then the events so far and the commit mark.
