@@ -4,36 +4,40 @@ from __future__ import annotations
 
 import sys
 
-__all__ = ["main"]
+__all__ = ["failure", "main"]
 
 
 def main() -> None:
     """Entry point of `tokensphere`: exit code 0 done, 1 stopped on the way, 2 bad input, 130 interrupted."""
-    from cyclopts import CycloptsError
-
-    from tokensphere.errors import InputError
-
     from .app import app
 
     try:
         app(exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        _fail(" ".join(str(error).split()), 2)
-    except InputError as error:
-        _fail(str(error), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
-    except OSError as error:
-        _fail(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1)
-    except RuntimeError as error:
-        if not type(error).__module__.startswith("tokensphere"):
+    except (Exception, KeyboardInterrupt) as error:
+        explained = failure(error)
+        if explained is None:
             raise
-        _fail(str(error), 1)
+        print(f"tokensphere: {explained[0]}", file=sys.stderr)
+        sys.exit(explained[1])
 
 
-def _fail(message: str, code: int) -> None:
-    print(f"tokensphere: {message}", file=sys.stderr)
-    sys.exit(code)
+def failure(error: BaseException) -> tuple[str, int] | None:
+    """The message for a person and the exit code of an error; `None` for one that needs its stack trace."""
+    from cyclopts import CycloptsError
+
+    from tokensphere.errors import InputError
+
+    if isinstance(error, CycloptsError):
+        return " ".join(str(error).split()), 2
+    if isinstance(error, InputError):
+        return str(error), 2
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", 130
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}", 1
+    if isinstance(error, RuntimeError) and type(error).__module__.startswith("tokensphere"):
+        return str(error), getattr(error, "exit_code", 1)
+    return None

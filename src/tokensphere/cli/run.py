@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from tokensphere.errors import InputError
 
 from .parse import parse_settings
+from .team import asked_for_team, follow, join_team, note_folder
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,6 +34,13 @@ def run(
     figures: Annotated[bool, Parameter(help="make figures and the report")] = True,
     strict: Annotated[bool, Parameter(help="exit with 1 if a verdict disagrees", negative="")] = False,
     json: Annotated[bool, Parameter(help="print the outcome as JSON for machines", negative="")] = False,
+    processes: Annotated[int | None, Parameter(help="divide the tokens over this many processes here")] = None,
+    distributed: Annotated[
+        bool, Parameter(help="this is one of many processes started by srun or mpirun", negative="")
+    ] = False,
+    coordinator: Annotated[
+        str | None, Parameter(help="host:port where process 0 of --distributed listens, if it is not known")
+    ] = None,
 ) -> None:
     """Carry out a study: predictions first, then the run, then a table of verdicts and a report.
 
@@ -41,16 +49,24 @@ def run(
     from rich.console import Console
 
     chosen = _choose(study, parse_settings(set or []), resume, out)
+    with_team = asked_for_team(processes, distributed, coordinator)
     console = Console(quiet=json)
     if explain:
         _explain(console, chosen)
         return
+    mesh = join_team(processes, coordinator) if with_team else None
 
     from tokensphere import studies
 
-    prepared = studies.prepare(chosen)
+    prepared = studies.prepare(chosen, mesh)
     folder = resume or out or studies.free_folder(Path("runs"), chosen.name)
+    folder = Path(prepared.crew.tell(str(folder)))
     prepared.check_folder(folder, resume=resume is not None)
+    if mesh is not None:
+        note_folder(folder)
+        if not prepared.crew.leader:
+            follow(prepared, folder, mesh, resume=resume is not None)
+            return
     prediction = studies.predict_study(prepared)
     _announce(console, prepared, folder)
     if prediction is not None:
@@ -65,7 +81,9 @@ def run(
     started = time.perf_counter()
     with ProgressLine(enabled=not json) as line:
         try:
-            outcome = studies.carry_out(prepared, folder, prediction=prediction, resume=resume is not None, report=line)
+            outcome = studies.carry_out(
+                prepared, folder, prediction=prediction, resume=resume is not None, report=line, mesh=mesh
+            )
         except KeyboardInterrupt:
             raise studies.RunError(f"interrupted; go on with: tokensphere run --resume {folder}") from None
     seconds = time.perf_counter() - started
@@ -113,7 +131,7 @@ def _explain(console: Console, study: Study) -> None:
 def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
     from tokensphere.attention import choose
 
-    study, flow = prepared.study, prepared.flow
+    study, flow, shard = prepared.study, prepared.flow, prepared.crew.shard
     n, dim = prepared.tokens.shape
     scale = flow.query_key if flow.isotropic and flow.query_key is not None else 1.0
     reason = choose(n, dim, beta=flow.beta * abs(scale), isotropic=flow.isotropic).explain()
@@ -122,7 +140,8 @@ def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
     console.print(
         f"[bold]{study.name}[/bold]: {study.flow.kind.upper()}, beta = {flow.beta:g}, n = {n:,}, dim = {dim}, "
         f"{study.tokens.law} start, seed {study.seed}, to t = {prepared.times[-1]:g} with {study.solve.method}, "
-        f"rtol {study.solve.rtol:g}\nattention {reason}\nrun folder {folder}\n",
+        f"rtol {study.solve.rtol:g}\nattention {reason}\nrun folder {folder}\n"
+        + ("" if shard is None else f"{shard.mesh.size} processes, {shard.block:,} tokens each\n"),
         soft_wrap=True,
     )
 

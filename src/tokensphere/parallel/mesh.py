@@ -19,6 +19,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from tokensphere.jaxsetup import jax
 
 from .placement import Placement
+from .seat import LOST_TOUCH
 
 __all__ = ["SERIAL", "Mesh", "PeerLost", "Serial", "TokenMesh", "connect"]
 
@@ -28,6 +29,12 @@ HEARTBEAT_SECONDS = 20  # a process that is silent for longer is given up
 
 class PeerLost(RuntimeError):
     """Another process of the team has gone, so that no common sum can be made any more."""
+
+    exit_code = LOST_TOUCH
+
+
+class MeetingError(RuntimeError):
+    """The processes of a team could not meet; the message says where."""
 
 
 class Mesh(Protocol):
@@ -119,6 +126,11 @@ class TokenMesh:
         """Whether any process says yes."""
         return bool(self.max(float(flag)))
 
+    def close(self) -> None:
+        """Leave the team, all together: what follows is no longer watched by the others."""
+        if self.size > 1:
+            jax.distributed.shutdown()
+
     def _collect(self, collective: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
         if self.size == 1:
             return array[None] if collective is _gather else array
@@ -167,8 +179,17 @@ def connect(placement: Placement) -> TokenMesh:
     """Join the team: returns when all its processes have come. Call it before any other use of JAX.
 
     A process that does not find the others within 30 seconds, or that loses touch with them for 20 seconds
-    later, is ended by JAX.
+    later, is ended by JAX. **Raises:** :class:`MeetingError` if process 0 cannot listen at the coordinator's address.
     """
+    try:
+        _initialize(placement)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[-200:]
+        raise MeetingError(f"the processes cannot meet at {placement.coordinator}: {reason}") from None
+    return TokenMesh()
+
+
+def _initialize(placement: Placement) -> None:
     jax.distributed.initialize(
         placement.coordinator,
         placement.size,
@@ -180,4 +201,3 @@ def connect(placement: Placement) -> TokenMesh:
         heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
         shutdown_timeout_seconds=HEARTBEAT_SECONDS,
     )
-    return TokenMesh()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokensphere.experiments import Verdict, emergence
+from tokensphere.parallel import TokenMesh
 from tokensphere.theory import EmergencePrediction
 
 from .run import Prepared, Progress, disk_full, write_text
@@ -54,9 +55,15 @@ def carry_out(
     prediction: EmergencePrediction | None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
+    mesh: TokenMesh | None = None,
 ) -> Outcome:
-    """Run (or resume) the study in `folder` and judge it; writes `predictions.json` and `verdicts.json`."""
+    """Run (or resume) the study in `folder` and judge it; writes `predictions.json` and `verdicts.json`.
+
+    `mesh`: the team that `prepared` was made for; it is left when the run is complete.
+    """
     prepared.run(folder, resume=resume, report=report)
+    if mesh is not None:
+        mesh.close()
     outcome = read_outcome(prepared, folder, prediction)
     write_outcome(prepared, outcome)
     return outcome

@@ -17,6 +17,7 @@ from tokensphere.errors import InputError
 from tokensphere.flows import AttentionFlow
 from tokensphere.observe import order_parameters
 from tokensphere.parallel import Shard, TokenMesh
+from tokensphere.parallel.seat import LOST_TOUCH
 from tokensphere.solve import State, load_checkpoint, save_checkpoint
 from tokensphere.sphere import shared_power
 
@@ -29,6 +30,8 @@ Result = TypeVar("Result")
 
 class Follower(RuntimeError):
     """Another process of the team had to stop and says why; this one stops with it."""
+
+    exit_code = LOST_TOUCH
 
 
 class Store(Protocol):
