@@ -7,7 +7,9 @@ from .choose import BACKENDS, Choice, choose
 from .circle import Circle
 from .dense import Dense
 from .fourier import circle_modes
+from .harmonic import Harmonic
 from .sharded import Sharded
+from .spherical import sphere_degrees
 
 __all__ = [
     "BACKENDS",
@@ -16,7 +18,9 @@ __all__ = [
     "Choice",
     "Circle",
     "Dense",
+    "Harmonic",
     "Sharded",
     "choose",
     "circle_modes",
+    "sphere_degrees",
 ]

@@ -22,8 +22,12 @@ class Sharded(AbstractAttention):
 
     | inner | what travels for one evaluation |
     |---|---|
-    | `Circle` | 2K+2 complex moments, K ≈ 8.5 √β, however many tokens |
+    | `Circle` | 2K+1 numbers (moments of degree 0 to K, K ≈ 8 √β), however many tokens |
+    | `Harmonic` | (L+1)(L+2)/2 complex moments, L ≈ 8 √β, however many tokens |
     | `Dense` | the keys and masses of every slice once round a ring |
+
+    With the spectral sums also the largest Z; queries far from every key go to all processes, which sum them over
+    their own keys.
 
     All processes of `mesh` evaluate together, with NumPy arrays of their own slices: as many rows on each (fill
     up with rows of mass 0), and `weights` the slice's part of masses that sum to 1 over all processes (`None`: all

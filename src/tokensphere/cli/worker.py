@@ -37,11 +37,13 @@ def _leave(seat: Seat, error: BaseException) -> None:
     else:
         message, code = explained
         lost = code == LOST_TOUCH
-        seat.note_failure(message, code, common=not lost and type(error).__name__ in _COMMON)
+        # What is wrong with the input is found by all before the run has a folder.
+        common = type(error).__name__ in _COMMON or (code == 2 and not seat.has_folder)
+        seat.note_failure(message, code, common=common and not lost)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 # What every process of a team finds at the same point.
-_COMMON = ("InputError", "CycloptsError", "SolveError", "CheckpointError", "Interrupted", "KeyboardInterrupt")
+_COMMON = ("SolveError", "KeyboardInterrupt")

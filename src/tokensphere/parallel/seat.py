@@ -78,6 +78,11 @@ class Seat:
         """Tell the supervisor where the run is."""
         (self.notes / "folder").write_text(str(folder), encoding="utf-8")
 
+    @property
+    def has_folder(self) -> bool:
+        """Whether the run has a folder."""
+        return (self.notes / "folder").exists()
+
     def note_failure(self, message: str, code: int, *, common: bool) -> None:
         """Tell the supervisor why this process stops; `common`: every process of the team finds the same."""
         text = json.dumps({"message": message, "code": code, "common": common})

@@ -43,8 +43,9 @@ def build_flow(study: Study) -> AttentionFlow:
         flow = SelfAttention(spec.beta, value, query_key, attention=backend)
     else:
         flow = UnnormalizedSelfAttention(spec.beta, value, query_key, shifted=spec.shifted, attention=backend)
-    if spec.attention == "circle" and not (flow.isotropic and study.tokens.dim == 2):
-        raise InputError("flow.attention = 'circle' needs dim 2 and a query_key that is a number")
+    needed = {"circle": 2, "harmonic": 3}.get(spec.attention)
+    if needed is not None and not (flow.isotropic and study.tokens.dim == needed):
+        raise InputError(f"flow.attention = '{spec.attention}' needs dim {needed} and a query_key that is a number")
     return flow
 
 
