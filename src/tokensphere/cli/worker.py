@@ -38,12 +38,10 @@ def _leave(seat: Seat, error: BaseException) -> None:
         message, code = explained
         lost = code == LOST_TOUCH
         # What is wrong with the input is found by all before the run has a folder.
-        common = type(error).__name__ in _COMMON or (code == 2 and not seat.has_folder)
+        # An interruption, which all have agreed on, comes as it is or behind the sentence that says how to go on.
+        interrupted = any(isinstance(one, KeyboardInterrupt) for one in (error, error.__context__))
+        common = interrupted or type(error).__name__ == "SolveError" or (code == 2 and not seat.has_folder)
         seat.note_failure(message, code, common=common and not lost)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-# What every process of a team finds at the same point.
-_COMMON = ("SolveError", "KeyboardInterrupt")

@@ -9,6 +9,7 @@ Reductions are `jax.lax` collectives in a `jax.shard_map` over one axis named "t
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,15 +17,13 @@ import numpy as np
 from jax.sharding import Mesh as DeviceMesh
 from jax.sharding import NamedSharding, PartitionSpec
 
+from tokensphere.errors import InputError
 from tokensphere.jaxsetup import jax
 
 from .placement import Placement
 from .seat import LOST_TOUCH
 
 __all__ = ["SERIAL", "Mesh", "PeerLost", "Serial", "TokenMesh", "connect"]
-
-START_SECONDS = 30  # how long the others may take to come
-HEARTBEAT_SECONDS = 20  # a process that is silent for longer is given up
 
 
 class PeerLost(RuntimeError):
@@ -134,11 +133,20 @@ class TokenMesh:
     def _collect(self, collective: Callable[[Any], Any], array: np.ndarray) -> np.ndarray:
         if self.size == 1:
             return array[None] if collective is _gather else array
-        self.sent += array.nbytes
+        flat = np.zeros(_rounded_up(array.size))
+        flat[: array.size] = array.reshape(-1)
+        self.sent += flat.nbytes
         with watching():
-            rows = jax.make_array_from_process_local_data(self._split, array[None], (self.size, *array.shape))
-            out = _compiled(self._ranks, collective)(rows)
-            return np.asarray(out.addressable_data(0))
+            rows = jax.make_array_from_process_local_data(self._split, flat[None], (self.size, flat.size))
+            out = np.asarray(_compiled(self._ranks, collective)(rows).addressable_data(0))
+        shape = (self.size, *array.shape) if collective is _gather else array.shape
+        return np.ascontiguousarray(out[..., : array.size]).reshape(shape)
+
+
+def _rounded_up(size: int) -> int:
+    """A few lengths serve all arrays, since each is compiled once: at least 64, else three binary digits and zeros."""
+    unit = max(64, 2 ** (size.bit_length() - 3))
+    return unit * -(-size // unit)
 
 
 class watching:
@@ -178,18 +186,30 @@ def _compiled(ranks: DeviceMesh, collective: Callable[[Any], Any]) -> Any:
 def connect(placement: Placement) -> TokenMesh:
     """Join the team: returns when all its processes have come. Call it before any other use of JAX.
 
-    A process that does not find the others within 30 seconds, or that loses touch with them for 20 seconds
-    later, is ended by JAX. **Raises:** :class:`MeetingError` if process 0 cannot listen at the coordinator's address.
+    A process that does not find the others within 30 seconds (`TOKENSPHERE_START_SECONDS` in the environment), or
+    that loses touch with them for 20 seconds later (`TOKENSPHERE_SILENCE_SECONDS`), is ended by JAX.
+
+    **Raises:** :class:`MeetingError` if process 0 cannot listen at the coordinator's address.
     """
+    start, silence = (
+        _seconds(f"TOKENSPHERE_{name}_SECONDS", usual) for name, usual in (("START", 30), ("SILENCE", 20))
+    )
     try:
-        _initialize(placement)
+        _initialize(placement, start, silence)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[-200:]
         raise MeetingError(f"the processes cannot meet at {placement.coordinator}: {reason}") from None
     return TokenMesh()
 
 
-def _initialize(placement: Placement) -> None:
+def _seconds(name: str, usual: int) -> int:
+    text = os.environ.get(name, str(usual))
+    if not text.isdigit() or int(text) < 1:
+        raise InputError(f"{name} must be a whole number of seconds >= 1, got {text!r}")
+    return int(text)
+
+
+def _initialize(placement: Placement, start: int, silence: int) -> None:
     jax.distributed.initialize(
         placement.coordinator,
         placement.size,
@@ -197,7 +217,7 @@ def _initialize(placement: Placement) -> None:
         # Several processes on one host share its accelerators one by one; a process alone has them all.
         local_device_ids=[placement.local_rank] if placement.local_size > 1 else None,
         cluster_detection_method="deactivate",
-        initialization_timeout=START_SECONDS,
-        heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-        shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+        initialization_timeout=start,
+        heartbeat_timeout_seconds=silence,
+        shutdown_timeout_seconds=silence,
     )
