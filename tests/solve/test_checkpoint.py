@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import tokensphere as ts
 from tokensphere.attention import Circle, Dense
+from tokensphere.parallel import Shard
 from tokensphere.solve import (
     CheckpointError,
     Event,
@@ -18,6 +19,7 @@ from tokensphere.solve import (
     all_within,
     linear_exit,
     load_checkpoint,
+    remove_checkpoint,
     save_checkpoint,
 )
 
@@ -171,3 +173,80 @@ def test_whole_number_step_size_can_be_stored(tmp_path):
     state = made.advance(made.start(ts.sphere.uniform(5, 3, 0)))
     save_checkpoint(tmp_path / "c", state, "key")
     assert same(load_checkpoint(tmp_path / "c", "key"), state)
+
+
+class Member:
+    """A member of a team whose others have already done their part: it gathers what they left in `told`."""
+
+    def __init__(self, rank, told, size=3):
+        self.rank, self.size, self.local_devices, self.told = rank, size, 1, told
+
+    def gather(self, array):
+        self.told[self.rank] = array
+        return np.stack([self.told.get(rank, array) for rank in range(self.size)]).astype(np.float64)
+
+
+def team_state(shard, whole):
+    return dataclasses.replace(whole, tokens=shard.take(whole.tokens), velocity=shard.take(whole.velocity))
+
+
+def save_by_team(path, whole, key="key", size=3, leader=True):
+    """All parts, the leader's last (or not at all: it was killed)."""
+    told = {}
+    for rank in reversed(range(0 if leader else 1, size)):
+        shard = Shard(Member(rank, told, size), 7, -(-7 // size), -(-7 // size))
+        save_checkpoint(path, team_state(shard, whole), key, shard)
+
+
+def seven(steps):
+    tokens = ts.sphere.uniform(7, 3, steps)
+    return State(0.1 * steps, tokens, -tokens, 0.01, steps=steps, values=(0.5,))
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_parts_are_read_by_any_number_of_processes(tmp_path, size):
+    path, whole = tmp_path / "checkpoint.bin", seven(4)
+    save_by_team(path, whole)
+    assert same(load_checkpoint(path, "key"), whole)
+    for rank in range(size):
+        shard = Shard(Member(rank, {}, size), 7, -(-7 // size), -(-7 // size))
+        assert same(load_checkpoint(path, "key", shard), team_state(shard, whole))
+    save_checkpoint(path, whole, "key")  # by one process: it alone remains
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.bin"]
+    for rank in range(size):
+        shard = Shard(Member(rank, {}, size), 7, -(-7 // size), -(-7 // size))
+        assert same(load_checkpoint(path, "key", shard), team_state(shard, whole))
+
+
+def test_the_set_before_stays_until_the_next_is_whole(tmp_path):
+    path = tmp_path / "checkpoint.bin"
+    save_by_team(path, seven(4))
+    save_by_team(path, seven(5), leader=False)
+    assert len(list(tmp_path.iterdir())) == 6
+    assert same(load_checkpoint(path, "key"), seven(4))
+    save_by_team(path, seven(6))
+    assert same(load_checkpoint(path, "key"), seven(6))
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_parts_that_are_damaged_missing_or_of_another_set(tmp_path):
+    path = tmp_path / "checkpoint.bin"
+    save_by_team(path, seven(4))
+    part = tmp_path / "checkpoint-4-1of3.bin"
+    kept = part.read_bytes()
+    part.write_bytes(kept[:-3])
+    with pytest.raises(CheckpointError, match=r"4-1of3.bin is truncated or damaged"):
+        load_checkpoint(path, "key")
+    other = tmp_path / "other"
+    other.mkdir()
+    save_by_team(other / "checkpoint.bin", dataclasses.replace(seven(4), tokens=seven(9).tokens))
+    part.write_bytes((other / part.name).read_bytes())
+    with pytest.raises(CheckpointError, match=r"4-1of3.bin is truncated or damaged"):
+        load_checkpoint(path, "key")
+    part.unlink()
+    with pytest.raises(CheckpointError, match=r"4-1of3.bin is missing"):
+        load_checkpoint(path, "key")
+    with pytest.raises(CheckpointError, match="another study"):
+        load_checkpoint(path, "other key")
+    remove_checkpoint(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["other"]

@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ def remove_checkpoint(path: Path) -> None:
 
 
 def _remove_parts(path: Path, keep: Sequence[str] = ()) -> None:
-    for part in path.parent.glob(f"{path.stem}-*of*{path.suffix}*"):
-        if part.name not in keep:
+    name = re.compile(rf"{re.escape(path.stem)}-\d+-\d+of\d+{re.escape(path.suffix)}(\.partial)?")
+    for part in path.parent.iterdir():
+        if name.fullmatch(part.name) and part.name not in keep:
             part.unlink(missing_ok=True)
 
 
