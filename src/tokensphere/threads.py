@@ -1,16 +1,40 @@
-"""How many threads a transform over many points should use."""
+"""How much of the machine one evaluation may use."""
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-__all__ = ["threads_for"]
+__all__ = ["available_threads", "run_all", "threads_for"]
 
 _ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
 
 
+def available_threads() -> int:
+    """The cores that this process may run on, or fewer if `OMP_NUM_THREADS` says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(asked)) if asked.isdigit() and int(asked) > 0 else cores
+
+
 def threads_for(points: int) -> int:
     """One thread for few points, else all that this process may use."""
-    if points < _ALL_THREADS_FROM:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1 if points < _ALL_THREADS_FROM else available_threads()
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="tokensphere")
+
+
+def run_all(task: Callable[[Any], None], items: Iterable[Any], threads: int) -> None:
+    """Call `task` on every item, on several threads; returns when all are done."""
+    if threads <= 1:
+        for item in items:
+            task(item)
+        return
+    for _ in _pool(available_threads(), os.getpid()).map(task, items):
+        pass

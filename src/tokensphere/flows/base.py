@@ -13,7 +13,7 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Attended, Circle, choose
+from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, jnp, rowwise_dot
 
@@ -35,11 +35,16 @@ class AbstractFlow(eqx.Module):
 
     @property
     def on_host(self) -> bool:
-        """Whether the resolved flow lives on the circle and works on NumPy arrays (see `angular_field`)."""
+        """Whether the resolved flow works on NumPy arrays; time steppers then stay on the host."""
+        return False
+
+    @property
+    def angular(self) -> bool:
+        """Whether the resolved flow lives on the circle and gives its velocity in angles (see `angular_field`)."""
         return False
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
-        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `on_host`: time steppers then turn angles."""
+        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `angular`: time steppers then turn angles."""
         raise TypeError(f"{type(self).__name__} is not a flow on the circle")
 
     @abc.abstractmethod
@@ -132,11 +137,17 @@ class AttentionFlow(AbstractFlow):
             if self.attention.isotropic_only and not self.isotropic:
                 name = type(self.attention).__name__
                 raise InputError(f"{name} attention needs a query_key that is a number, not a matrix; use Dense")
-            return self
+            return dataclasses.replace(self, attention=self._informed(self.attention))
         scale = 1.0 if self.query_key is None else self.query_key
         beta = abs(self.beta * scale) if self.isotropic and not is_traced(self.beta, scale) else 1.0
         chosen = choose(n, dim, beta=beta, isotropic=self.isotropic).attention
-        return dataclasses.replace(self, attention=chosen)
+        return dataclasses.replace(self, attention=self._informed(chosen))
+
+    def _informed(self, attention: AbstractAttention) -> AbstractAttention:
+        """The backend, told that B is symmetric where it is."""
+        if isinstance(attention, Dense) and not is_traced(self.query_key) and self.symmetric:
+            return dataclasses.replace(attention, symmetric=True)
+        return attention
 
     def _differentiable(self, n: int, dim: int) -> Self:
         """The same flow with a backend for use inside transformed code, where none was asked for."""
@@ -153,10 +164,14 @@ class AttentionFlow(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
+        return self.attention is not None and self.attention.on_host
+
+    @property
+    def angular(self) -> bool:
         return isinstance(self.attention, Circle) and self.isotropic and np.ndim(self.value) == 0
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
-        """dθ_i/dt on the circle, for a flow that works on the host."""
+        """dθ_i/dt on the circle, for an angular flow."""
         attention, factor = self.attention, 1.0 if self.value is None else self.value
         assert isinstance(attention, Circle)
         beta = self.beta if self.query_key is None else self.beta * self.query_key
@@ -270,14 +285,19 @@ def _multiply(matrix: Any, rows: Any) -> Any:
     """M x_i for every row x_i, M given as `None` (identity), a number or a matrix."""
     if matrix is None:
         return rows
-    return matrix * rows if np.ndim(matrix) == 0 else rows @ matrix.T
+    return matrix * rows if np.ndim(matrix) == 0 else rows @ _like(rows, matrix).T
+
+
+def _like(rows: Any, matrix: Any) -> Any:
+    """The matrix as a NumPy array where the rows are one, so that work stays on the host."""
+    return np.asarray(matrix) if isinstance(rows, np.ndarray) and not is_traced(matrix) else matrix
 
 
 def _attend(flow: AttentionFlow, tokens: Any, weights: Any, tangent: bool = False) -> Attended:
     """log Z_i = log Σ_j w_j e^{β x_iᵀB x_j} and the mean of the *keys* x_j, before V, for a resolved flow."""
     attention, query_key, beta, queries = flow.attention, flow.query_key, flow.beta, tokens
     if np.ndim(query_key) == 2:
-        queries = tokens @ query_key  # rows are (Bᵀx)ᵀ
+        queries = tokens @ _like(tokens, query_key)  # rows are (Bᵀx)ᵀ
     elif query_key is not None:
         beta = beta * query_key
     assert attention is not None

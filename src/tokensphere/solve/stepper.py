@@ -35,10 +35,12 @@ def attempt(
 ) -> Attempt:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
-    Compiled as a whole, unless the flow lives on the circle and on the host: then the angles are stepped.
+    Compiled as a whole, unless the flow works on the host; on the circle the angles are stepped.
     """
-    if flow.on_host:
+    if flow.angular:
         new, new_velocity, lengths = turn(flow, method, t, size, tokens, velocity, weights)
+    elif flow.on_host:
+        new, new_velocity, lengths = _stages(flow, method, t, size, tokens, velocity, weights)
     else:
         new, new_velocity, lengths = _compiled_stages(
             flow, method, jnp.asarray(t), jnp.asarray(size), tokens, velocity, weights
