@@ -21,7 +21,7 @@ def test_few_tokens_are_summed_directly():
 def test_one_switch_as_the_number_of_tokens_grows():
     names = [choose(2**k, 2, beta=5.0).name for k in range(20)]
     assert names == sorted(names, reverse=True)
-    assert set(names) == set(BACKENDS)
+    assert set(names) == {"circle", "dense"} <= set(BACKENDS)
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,11 @@ def test_lonely_token_far_from_a_big_cluster(beta, gap, own_mass):
 
 
 def test_only_far_rows_are_summed_directly(monkeypatch):
-    from tokensphere.attention import circle
+    from tokensphere.attention import rows
 
     seen = []
-    direct = circle._direct_rows
-    monkeypatch.setattr(circle, "_direct_rows", lambda *args: seen.append(len(args[0])) or direct(*args))
+    direct = rows.direct_rows
+    monkeypatch.setattr(rows, "direct_rows", lambda *args: seen.append(len(args[0])) or direct(*args))
     tokens, _, masses = cloud(500, clustered=False)
     Circle()(tokens, tokens, None, masses, beta=1000.0)
     assert seen == []

@@ -7,5 +7,18 @@ from .choose import BACKENDS, Choice, choose
 from .circle import Circle
 from .dense import Dense
 from .fourier import circle_modes
+from .harmonic import Harmonic
+from .spherical import sphere_degrees
 
-__all__ = ["BACKENDS", "AbstractAttention", "Attended", "Choice", "Circle", "Dense", "choose", "circle_modes"]
+__all__ = [
+    "BACKENDS",
+    "AbstractAttention",
+    "Attended",
+    "Choice",
+    "Circle",
+    "Dense",
+    "Harmonic",
+    "choose",
+    "circle_modes",
+    "sphere_degrees",
+]

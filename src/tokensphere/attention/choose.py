@@ -10,10 +10,11 @@ from .base import AbstractAttention
 from .circle import Circle
 from .dense import Dense
 from .fourier import MAX_BETA, circle_modes
+from .harmonic import Harmonic
 
 __all__ = ["BACKENDS", "Choice", "choose"]
 
-BACKENDS: dict[str, type[AbstractAttention]] = {"dense": Dense, "circle": Circle}
+BACKENDS: dict[str, type[AbstractAttention]] = {"dense": Dense, "circle": Circle, "harmonic": Harmonic}
 
 # Nanoseconds on one ordinary core pair (benchmarks/attention.py prints them for the machine at hand).
 _DENSE_PAIR = 2.0

@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import is_traced, jax
 
+from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
-from .fourier import Transform, coefficients, far_rows, force, mirror, potential_and_force
+from .fourier import CircleKernel, Transform, circle_kernel, synthesise
+from .rows import far_rows, far_sums
+from .spectral import Received, attend, far_threshold
 
 __all__ = ["Circle"]
-
-
-def _angles(points: np.ndarray, name: str) -> np.ndarray:
-    good = np.abs(np.einsum("ij,ij->i", points, points) - 1.0) <= 1e-6
-    if not good.all():
-        i = int(np.argmin(good))
-        raise InputError(f"Circle attention needs {name} of unit length, got {points[i]} for token {i}")
-    return np.arctan2(points[:, 1], points[:, 0])
 
 
 class Circle(AbstractAttention):
     """Spectral sum for tokens on the circle (dim 2, B = c·I), through ducc0.
 
-    Sums are exact to 1e-12 of the largest one. Where a query is so far from every key that its own Z_i falls
-    below `1e-13 / row_tolerance` of the largest, its row is summed directly instead, so that `log_z` and
-    `mean` keep the relative accuracy `row_tolerance` everywhere.
+    `tolerance` (1e-12 to 1e-2) is the error allowed in Z and in the force, relative to the largest one; it sets the
+    number of modes and the accuracy of the transforms. Where a query is so far from every key that its own Z_i is
+    lost in that error, its row is summed directly instead, so that `log_z` and `mean` keep the relative accuracy
+    `row_tolerance` everywhere (default √(tolerance/100), that is 1e-7).
 
-    Runs on the host: compiled code calls it back, and it cannot be differentiated (use `Dense` for that).
+    Runs on the host: compiled code calls it back, and it cannot be differentiated (use `CircleSeries` for that).
 
     **Raises:** `InputError` if the arrays are not (n, 2), a query or key is not of unit length, or |β| > 1e9.
     """
@@ -40,7 +34,11 @@ class Circle(AbstractAttention):
     on_host: ClassVar[bool] = True
     isotropic_only: ClassVar[bool] = True
 
-    row_tolerance: float = eqx.field(static=True, default=1e-7)
+    tolerance: float = eqx.field(static=True, default=FINEST)
+    row_tolerance: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self) -> None:
+        check_tolerances(self.tolerance, self.row_tolerance)
 
     def __call__(
         self,
@@ -52,125 +50,105 @@ class Circle(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
-        if np.shape(keys)[-1] != 2 or np.shape(queries)[-1] != 2:
-            raise InputError(f"Circle attention needs dim 2, got keys {np.shape(keys)}; use Dense")
-        m = np.shape(queries)[0]
-        width = 2 if values is None else np.shape(values)[-1]
-        tangent = tangent and values is None
-        host = functools.partial(_sums, tangent=tangent, same=keys is queries, row_tolerance=self.row_tolerance)
-        operands = (queries, keys, values, weights, beta)
-        if not is_traced(*operands):
-            return Attended(*host(*operands))
-        shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
-        return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
+        return attend(
+            _SPACE,
+            queries,
+            keys,
+            values,
+            weights,
+            beta=beta,
+            tangent=tangent,
+            tolerance=self.tolerance,
+            row_tolerance=self.row_tolerance,
+        )
 
     def pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
-        """e^{−|β|} Σ_j w_j e^{β cos(θ_i−θ_j)} sin(θ_j−θ_i): the unnormalised force along the circle, (n,)."""
-        return force(angles, masses, beta)
+        """e^{−|β|} Σ_j w_j e^{β cos(θ_i−θ_j)} sin(θ_j−θ_i): the unnormalised force along the circle, (n,).
+
+        **Raises:** `InputError` naming the first angle or mass that is not finite.
+        """
+        masses = _check_finite(angles, masses)
+        kernel = circle_kernel(beta, self.tolerance)
+        transform = Transform(angles, kernel.modes, kernel.epsilon)
+        moments = transform.analyse(masses[None])
+        return transform.synthesise(1j * kernel.pull * moments)[0]
 
     def mean_pull(self, angles: np.ndarray, masses: np.ndarray, beta: float) -> np.ndarray:
-        """The same sum divided by Z_i: the tangential part of the mean, (n,)."""
-        bessel, pull = coefficients(beta)
-        transform = Transform(angles, bessel.size - 1)
-        moments = transform.analyse(masses)
-        potential = mirror(bessel, 1.0) * moments
-        z, along = potential_and_force(transform, potential, pull, moments)
-        far = far_rows(z, potential, self.row_tolerance)
-        z[far] = 1.0
+        """The same sum divided by Z_i: the tangential part of the mean, (n,).
+
+        **Raises:** `InputError` naming the first angle or mass that is not finite.
+        """
+        masses = _check_finite(angles, masses)
+        kernel = circle_kernel(beta, self.tolerance)
+        threshold = far_threshold(self.tolerance, self.row_tolerance)
+        transform = Transform(angles, kernel.modes, kernel.epsilon)
+        moments = transform.analyse(masses[None])[0]
+        z, along = synthesise(moments, angles, kernel, transform)
+        far = far_rows(z, _root_mean_square(kernel.potential * moments), threshold)
+        z[far] = 1.0  # a placeholder
         along /= z
         if far.size:
             keys = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-            _, mean = _direct_rows(keys[far], keys, None, masses.real, beta, True)
-            along[far] = mean[:, 1] * keys[far, 0] - mean[:, 0] * keys[far, 1]
+            points, place = keys[far], Transform(angles[far], kernel.modes, kernel.epsilon)
+            _, mean = far_sums(
+                points,
+                keys,
+                None,
+                masses,
+                beta,
+                tangent=True,
+                own=masses[far],
+                threshold=threshold,
+                spectral=lambda light: _SPACE.receive(transform.analyse(light[None])[0], place, points, kernel, True),
+            )
+            along[far] = mean[:, 1] * points[:, 0] - mean[:, 0] * points[:, 1]
         return along
 
 
-def _sums(
-    queries: Any,
-    keys: Any,
-    values: Any,
-    weights: Any,
-    beta: Any,
-    *,
-    tangent: bool,
-    same: bool,
-    row_tolerance: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """log Z and the mean. NumPy only: this runs inside compiled code."""
-    queries, keys = np.asarray(queries, dtype=np.float64), np.asarray(keys, dtype=np.float64)
-    values = None if values is None else np.asarray(values, dtype=np.float64)
-    beta = float(beta)
-    n = keys.shape[0]
-    masses = np.full(n, 1.0 / n) if weights is None else np.asarray(weights)
-    bessel, pull = coefficients(beta)
-    at_keys = Transform(_angles(keys, "keys"), bessel.size - 1)
-    at_queries = at_keys if same else Transform(_angles(queries, "queries"), bessel.size - 1)
-    moments = at_keys.analyse(masses)
-    even = mirror(bessel, 1.0)
-    potential = even * moments
-    along: np.ndarray | None = None
-    if tangent:
-        z, along = potential_and_force(at_queries, potential, pull, moments)
-    else:
-        z = at_queries.synthesise(potential).real.copy()
-    far = far_rows(z, potential, row_tolerance)
-    z[far] = 1.0  # a placeholder: these rows are summed directly
-    log_z = np.log(z) + abs(beta)
-    if along is not None:
-        mean = _tangents(along / z, queries)
-    else:
-        parts = [at_queries.synthesise(even * part) for part in _value_moments(at_keys, masses, moments, values)]
-        columns = np.stack([column for part in parts for column in (part.real, part.imag)], axis=1)
-        mean = columns[:, : 2 if values is None else values.shape[1]] / z[:, None]
-    if far.size:
-        log_z[far], mean[far] = _direct_rows(queries[far], keys, values, masses, beta, tangent)
-    return log_z, mean
+class _Space:
+    """The circle, as :class:`tokensphere.attention.spectral.Space` wants it."""
+
+    name, dim = "Circle", 2
+
+    def kernel(self, beta: float, tolerance: float) -> CircleKernel:
+        return circle_kernel(beta, tolerance)
+
+    def place(self, points: np.ndarray, kernel: CircleKernel) -> Transform:
+        return Transform(np.arctan2(points[:, 1], points[:, 0]), kernel.modes, kernel.epsilon)
+
+    def receive(
+        self, moments: np.ndarray, place: Transform, points: np.ndarray, kernel: CircleKernel, tangent: bool
+    ) -> Received:
+        parts = [kernel.potential * moments, 1j * kernel.pull * moments]
+        if not tangent:
+            parts.append(kernel.radial * moments)
+        z, along, *radial = place.synthesise(np.stack(parts))
+        sums = np.empty_like(points)
+        np.multiply(along, points[:, 1], out=sums[:, 0])
+        np.negative(sums[:, 0], out=sums[:, 0])
+        np.multiply(along, points[:, 0], out=sums[:, 1])
+        if radial:
+            sums += radial[0][:, None] * points
+        return Received(z, sums, _root_mean_square(parts[0]))
+
+    def receive_values(self, moments: np.ndarray, place: Transform, kernel: CircleKernel) -> Received:
+        z, *columns = place.synthesise(kernel.potential * moments)
+        return Received(z, np.stack(columns, axis=1), _root_mean_square(kernel.potential * moments[0]))
 
 
-def _tangents(lengths: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Tangent vectors of the given signed lengths, counter-clockwise."""
-    out = np.empty_like(points)
-    np.multiply(lengths, points[:, 1], out=out[:, 0])
-    np.negative(out[:, 0], out=out[:, 0])
-    np.multiply(lengths, points[:, 0], out=out[:, 1])
-    return out
+_SPACE = _Space()
 
 
-def _value_moments(
-    at_keys: Transform, masses: np.ndarray, moments: np.ndarray, values: np.ndarray | None
-) -> list[np.ndarray]:
-    """Modes of Σ_j w_j v_j δ_{θ_j}, two real components of v to one complex transform."""
-    if values is None:  # v = e^{iθ} only shifts the modes by one
-        return [np.concatenate([[0.0], moments[:-1]])]
-    pairs = []
-    for j in range(0, values.shape[1], 2):
-        second = values[:, j + 1] if j + 1 < values.shape[1] else 0.0
-        pairs.append(at_keys.analyse(masses * (values[:, j] + 1j * second)))
-    return pairs
+def _root_mean_square(modes: np.ndarray) -> float:
+    """Root mean square over the circle of the real function with modes k = 0..K."""
+    return float(np.sqrt(2 * np.linalg.norm(modes) ** 2 - abs(modes[0]) ** 2))
 
 
-def _direct_rows(
-    queries: np.ndarray,
-    keys: np.ndarray,
-    values: np.ndarray | None,
-    masses: np.ndarray,
-    beta: float,
-    tangent: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """log Z and the mean, term by term for a few queries, with their own largest term taken out."""
-    values = keys if values is None else values
-    log_z = np.empty(len(queries))
-    mean = np.empty((len(queries), values.shape[1]))
-    with np.errstate(divide="ignore"):
-        log_masses = np.log(masses)
-    rows = max(1, 2**21 // len(keys))
-    for start in range(0, len(queries), rows):
-        part = slice(start, start + rows)
-        logits = beta * (queries[part] @ keys.T) + log_masses
-        top = logits.max(axis=1)
-        terms = np.exp(logits - top[:, None])
-        total = terms.sum(axis=1)
-        log_z[part], mean[part] = top + np.log(total), (terms @ values) / total[:, None]
-    if tangent:
-        mean -= np.sum(mean * queries, axis=1, keepdims=True) * queries
-    return log_z, mean
+def _check_finite(angles: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    """The masses as real numbers."""
+    masses = np.asarray(masses).real
+    for name, array in (("angle", angles), ("mass", masses)):
+        if not np.isfinite(array.sum()):  # one pass; a sum of finite angles and masses does not overflow
+            bad = np.flatnonzero(~np.isfinite(array))
+            raise InputError(f"the {name} of token {bad[0] if bad.size else 0} is not finite: {array[bad[:1]]}")
+    return masses

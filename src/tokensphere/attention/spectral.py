@@ -1,0 +1,153 @@
+"""What the spectral sums on the host share: input, rows far from every key, and the call from compiled code.
+
+A space (circle or 2-sphere) places tokens for its transforms, analyses masses into moments Σ_j w_j conj Y_lm(y_j), and
+synthesises from moments what every query receives. Everything here is plain NumPy and carries the factor e^{−|β|}.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tokensphere.errors import InputError
+from tokensphere.jaxsetup import is_traced, jax
+
+from .band import noise_level
+from .base import Attended
+from .rows import far_rows, far_sums
+
+__all__ = ["Received", "Space", "attend", "check_units", "far_threshold"]
+
+
+class Received(NamedTuple):
+    """Z (m,), Σ_j w_j K_ij v_j (m, d_v) or its tangential part, and the root mean square of Z over the sphere."""
+
+    z: np.ndarray
+    sums: np.ndarray
+    size: float
+
+
+class Space(Protocol):
+    """A sphere on which sums are spectral."""
+
+    name: str
+    dim: int
+
+    def kernel(self, beta: float, tolerance: float) -> Any:
+        """The kernel in degrees, cut for the tolerance."""
+
+    def place(self, points: np.ndarray, kernel: Any) -> Any:
+        """Points (n, dim) made ready for transforms; has `analyse(rows)` for real rows (c, n)."""
+
+    def receive(self, moments: np.ndarray, place: Any, points: np.ndarray, kernel: Any, tangent: bool) -> Received:
+        """What points receive from keys as values: from one row of moments."""
+
+    def receive_values(self, moments: np.ndarray, place: Any, kernel: Any) -> Received:
+        """The same for other values: from the moments of the masses and of every column of masses · values."""
+
+
+def check_units(points: np.ndarray, name: str, space: str) -> None:
+    """Refuse points off the sphere.
+
+    **Raises:** `InputError` naming the first row of `points` that is not finite or not of unit length.
+    """
+    good = np.abs(np.einsum("ij,ij->i", points, points) - 1.0) <= 1e-6
+    if not good.all():
+        i = int(np.argmin(good))
+        raise InputError(f"{space} attention needs {name} of unit length, got {points[i]} for token {i}")
+
+
+def far_threshold(tolerance: float, row_tolerance: float | None) -> float:
+    """Z_i over the largest Z below which a row is far; by default rows keep √(tolerance/100)."""
+    noise = noise_level(tolerance)
+    return noise / (np.sqrt(0.1 * noise) if row_tolerance is None else row_tolerance)
+
+
+def attend(
+    space: Space,
+    queries: Any,
+    keys: Any,
+    values: Any,
+    weights: Any,
+    *,
+    beta: Any,
+    tangent: bool,
+    tolerance: float,
+    row_tolerance: float | None,
+) -> Attended:
+    """The interaction sum over a space, on the host; compiled code calls it back."""
+    for name, points in (("keys", keys), ("queries", queries)):
+        if np.ndim(points) != 2 or np.shape(points)[1] != space.dim:
+            shape = np.shape(points)
+            raise InputError(f"{space.name} attention needs dim {space.dim}, got {name} {shape}; use Dense")
+    host = functools.partial(
+        _sums,
+        space,
+        tangent=tangent and values is None,
+        same=keys is queries,
+        tolerance=tolerance,
+        threshold=far_threshold(tolerance, row_tolerance),
+    )
+    operands = (queries, keys, values, weights, beta)
+    if not is_traced(*operands):
+        return Attended(*host(*operands))
+    m, width = np.shape(queries)[0], space.dim if values is None else np.shape(values)[-1]
+    shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
+    return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
+
+
+def _sums(
+    space: Space,
+    queries: Any,
+    keys: Any,
+    values: Any,
+    weights: Any,
+    beta: Any,
+    *,
+    tangent: bool,
+    same: bool,
+    tolerance: float,
+    threshold: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """log Z and the mean. NumPy only: this runs inside compiled code."""
+    queries, keys = np.asarray(queries, dtype=np.float64), np.asarray(keys, dtype=np.float64)
+    values = None if values is None else np.asarray(values, dtype=np.float64)
+    beta, n = float(beta), keys.shape[0]
+    masses = np.broadcast_to(1.0 / n, n) if weights is None else np.asarray(weights, dtype=np.float64)
+    kernel = space.kernel(beta, tolerance)
+    check_units(keys, "keys", space.name)
+    at_keys = space.place(keys, kernel)
+    if same:
+        at_queries = at_keys
+    else:
+        check_units(queries, "queries", space.name)
+        at_queries = space.place(queries, kernel)
+
+    def receive(place: Any, points: np.ndarray, masses: np.ndarray) -> Received:
+        moments = at_keys.analyse(masses[None])
+        if values is None:
+            return space.receive(moments[0], place, points, kernel, tangent)
+        return space.receive_values(np.concatenate([moments, at_keys.analyse(masses * values.T)]), place, kernel)
+
+    z, mean, size = receive(at_queries, queries, masses)
+    far = far_rows(z, size, threshold)
+    z[far] = 1.0  # a placeholder
+    mean /= z[:, None]
+    log_z = np.log(z, out=z)
+    log_z += abs(beta)
+    if far.size:
+        points = queries[far]
+        log_z[far], mean[far] = far_sums(
+            points,
+            keys,
+            values,
+            masses,
+            beta,
+            tangent=tangent,
+            own=masses[far] if same else None,
+            threshold=threshold,
+            spectral=lambda light: receive(space.place(points, kernel), points, light),
+        )
+    return log_z, mean
