@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base import AbstractAttention, Attended
 from .choose import BACKENDS, Choice, choose
 from .circle import Circle
+from .collapsed import Collapsed
 from .dense import Dense
 from .fourier import circle_modes
 from .harmonic import Harmonic
@@ -16,6 +17,7 @@ __all__ = [
     "Attended",
     "Choice",
     "Circle",
+    "Collapsed",
     "Dense",
     "Harmonic",
     "choose",

@@ -18,8 +18,8 @@ Few coordinates: loops of :mod:`.kernels`. Many: matrix products over blocks, wi
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,7 @@ def _tournament(task: Any, n: int, tile: int, threads: int) -> None:
     """
     tiles = -(-n // tile)
     blocks = min(_MOST_BLOCKS, tiles + tiles % 2)
-    edges = np.minimum(np.arange(blocks + 1) * tiles // blocks * tile, n).tolist()
-    spans = list(zip(edges[:-1], edges[1:], strict=True))
+    spans = _cut(n, tile, blocks)
 
     def play(pair: tuple[int, int]) -> None:
         task(spans[pair[0]], spans[pair[1]])
@@ -120,9 +119,15 @@ def _tournament(task: Any, n: int, tile: int, threads: int) -> None:
             run_all(play, pairs, threads)
 
 
-def _spans(m: int, pieces: int) -> list[tuple[int, int]]:
-    edges = np.linspace(0, m, min(pieces, m) + 1).astype(int).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+def _spans(m: int, tile: int) -> list[tuple[int, int]]:
+    """Queries in pieces of whole tiles; more of them than threads, since causal rows differ in length."""
+    return _cut(m, tile, min(_MOST_BLOCKS, -(-m // tile)))
+
+
+def _cut(n: int, tile: int, pieces: int) -> list[tuple[int, int]]:
+    """n tokens in pieces of whole tiles, of nearly equal size; the last ones may be empty."""
+    edges = np.minimum(np.arange(pieces + 1) * -(-n // tile) // pieces * tile, n).tolist()
+    return list(itertools.pairwise(edges))
 
 
 def _loops(
@@ -152,12 +157,7 @@ def _loops(
     if symmetric:
         _tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
     else:
-        # More pieces than threads: causal rows differ in length.
-        run_all(
-            lambda span: one_sided(a, p, r, y, values, mask, causal, sums, *span),
-            _spans(m, 8 * threads if threads > 1 else 1),
-            threads,
-        )
+        run_all(lambda span: one_sided(a, p, r, y, values, mask, causal, sums, *span), _spans(m, TILE // 4), threads)
     return sums
 
 
@@ -187,34 +187,34 @@ def _products(
         for i in range(rows[0], rows[1], _SQUARE):
             k = min(i + _SQUARE, rows[1])
             for j in range(max(i, cols[0]) if rows == cols else cols[0], cols[1], _SQUARE):
-                l = min(j + _SQUARE, cols[1])
-                block = np.matmul(a[i:k], y[j:l].T, out=_shaped(logits, k - i, l - j))
+                end = min(j + _SQUARE, cols[1])
+                block = np.matmul(a[i:k], y[j:end].T, out=_shaped(logits, k - i, end - j))
                 if i == j:  # e is 0 on and below the diagonal
                     block[np.tril_indices(k - i)] = -np.inf
-                exponentiate(block, shift[i:k], masses[j:l], z[i:k])
-                column_sums(block, masses[i:k], scratch[: l - j], z[j:l])
-                sums[i:k] += np.matmul(block, values[j:l], out=product[: k - i])
-                sums[j:l] += np.matmul(block.T, values[i:k], out=product[: l - j])
+                exponentiate(block, shift[i:k], masses[j:end], z[i:k])
+                column_sums(block, masses[i:k], scratch[: end - j], z[j:end])
+                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
+                sums[j:end] += np.matmul(block.T, values[i:k], out=product[: end - j])
 
     def band(span: tuple[int, int]) -> None:
         logits, product, _ = _room(width, work)
         for i in range(span[0], span[1], _SQUARE):
             k = min(i + _SQUARE, span[1])
             for j in range(0, min(n, k) if causal else n, _SQUARE):
-                l = min(j + _SQUARE, n)
-                block = np.matmul(a[i:k], y[j:l].T, out=_shaped(logits, k - i, l - j))
+                end = min(j + _SQUARE, n)
+                block = np.matmul(a[i:k], y[j:end].T, out=_shaped(logits, k - i, end - j))
                 if causal:
-                    block[np.arange(j, l) > np.arange(i, k)[:, None]] = -np.inf
+                    block[np.arange(j, end) > np.arange(i, k)[:, None]] = -np.inf
                 if mask.size:
-                    block[~mask[i:k, j:l]] = -np.inf
-                exponentiate(block, shift[i:k], masses[j:l], z[i:k])
-                sums[i:k] += np.matmul(block, values[j:l], out=product[: k - i])
+                    block[~mask[i:k, j:end]] = -np.inf
+                exponentiate(block, shift[i:k], masses[j:end], z[i:k])
+                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
 
-    with _one_blas_thread() if threads > 1 else nullcontext():
+    with _blas().limit(limits=1, user_api="blas"):
         if symmetric:
             _tournament(pair, n, _SQUARE, threads)
         else:
-            run_all(band, _spans(m, max(1, min(8 * threads, m // _SQUARE))), threads)
+            run_all(band, _spans(m, _SQUARE // 4), threads)
     return np.concatenate([z[None], sums.T])
 
 
@@ -233,8 +233,3 @@ def _blas() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
-    return limit

@@ -92,7 +92,7 @@ def _exp2_for(t: Any) -> Any:
             p = p * r + _P32[3]
             p = p * r + _P32[2]
             p = p * r + _P32[1]
-            return _scaled(p * r + _P32[0], z)
+            return _scaled(p * r + _P32[0], z)  # type: ignore[call-arg]
 
         return single
 
@@ -110,7 +110,7 @@ def _exp2_for(t: Any) -> Any:
         p = p * r + _P64[3]
         p = p * r + _P64[2]
         p = p * r + _P64[1]
-        return _scaled(p * r + _P64[0], z)
+        return _scaled(p * r + _P64[0], z)  # type: ignore[call-arg]
 
     return double
 

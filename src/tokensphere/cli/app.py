@@ -6,6 +6,7 @@ from cyclopts import App
 
 import tokensphere
 
+from .explain_attention import explain_attention
 from .predict import predict
 from .report import report
 from .run import run
@@ -21,3 +22,4 @@ app = App(
 app.command(predict)
 app.command(run)
 app.command(report)
+app.command(explain_attention)
