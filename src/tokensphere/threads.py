@@ -6,9 +6,10 @@ import functools
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
-__all__ = ["available_threads", "run_all", "threads_for"]
+__all__ = ["available_threads", "one_blas_thread", "run_all", "threads_for"]
 
 _ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
 
@@ -38,3 +39,16 @@ def run_all(task: Callable[[Any], None], items: Iterable[Any], threads: int) -> 
         return
     for _ in _pool(available_threads(), os.getpid()).map(task, items):
         pass
+
+
+@functools.lru_cache(maxsize=1)
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A context in which matrix products use one thread each, so that threads of ours do not compete with theirs."""
+    limit: AbstractContextManager[Any] = _blas().limit(limits=1, user_api="blas")
+    return limit

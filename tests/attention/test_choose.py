@@ -27,8 +27,8 @@ def test_one_switch_as_the_number_of_tokens_grows():
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"dim": 4}, "dim is 4"),
-        ({"dim": 2, "isotropic": False}, "multiple of the identity"),
+        ({"dim": 16}, "dim is 16"),
+        ({"dim": 2, "isotropic": False, "beta": 100.0}, "multiple of the identity"),
         ({"dim": 2, "differentiable": True}, "differentiable"),
         ({"dim": 2, "beta": 1e12}, "beta is 1e\\+12"),
     ],

@@ -59,4 +59,5 @@ def test_a_clear_case_needs_no_measurement(cache, monkeypatch):
     monkeypatch.setattr(module, "measure_costs", lambda: pytest.fail("measured"))
     assert choose(1_000_000, 2, beta=5.0).name == "circle"
     assert choose(1_000_000, 3, beta=5.0).name == "harmonic"
-    assert choose(1_000_000, 4, beta=5.0).name == "dense"
+    assert choose(1_000_000, 4, beta=1.0).name == "polynomial"
+    assert choose(1_000_000, 16, beta=5.0).name == "dense"

@@ -9,6 +9,7 @@ from .collapsed import Collapsed
 from .dense import Dense
 from .fourier import circle_modes
 from .harmonic import Harmonic
+from .polynomial import Polynomial
 from .spherical import sphere_degrees
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Collapsed",
     "Dense",
     "Harmonic",
+    "Polynomial",
     "choose",
     "circle_modes",
     "sphere_degrees",

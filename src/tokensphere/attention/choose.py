@@ -14,6 +14,7 @@ from .costs import Costs, known_costs, measure_costs
 from .dense import Dense
 from .fourier import MAX_BETA, circle_modes
 from .harmonic import Harmonic
+from .polynomial import MAX_FEATURES, Polynomial, feature_count
 from .spherical import MAX_BETA_SPHERE, sphere_degrees
 
 __all__ = ["BACKENDS", "Candidate", "Choice", "candidates", "choose"]
@@ -22,6 +23,7 @@ BACKENDS: dict[str, type[AbstractAttention]] = {
     "dense": Dense,
     "circle": Circle,
     "harmonic": Harmonic,
+    "polynomial": Polynomial,
     "collapsed": Collapsed,
 }
 
@@ -86,10 +88,22 @@ def candidates(
         count = sphere_degrees(beta)
         return Candidate(name, f"{where} of degree up to {count}", 1e-6 * costs.harmonic(n, count))
 
+    def polynomial() -> Candidate:
+        if differentiable:
+            return Candidate(
+                "polynomial", "", float("inf"), "a differentiable sum is wanted and features are on the host"
+            )
+        count = feature_count(beta, dim)
+        if count is None:
+            obstacle = f"more than {MAX_FEATURES:,} polynomial features would be needed, or rounding would spoil them"
+            return Candidate("polynomial", "", float("inf"), obstacle)
+        return Candidate("polynomial", f"sum by {count:,} polynomial features", 1e-6 * costs.polynomial(n, count))
+
     found = (
         Candidate("dense", f"direct sum over {float(n) * n:.3g} pairs", 1e-6 * costs.dense(n, dim)),
         spectral("circle", 2, MAX_BETA),
         spectral("harmonic", 3, MAX_BETA_SPHERE),
+        polynomial(),
     )
     return tuple(sorted(found, key=lambda candidate: candidate.milliseconds))
 
@@ -108,7 +122,7 @@ def choose(
 
     **Arguments:**
 
-    - `beta`: inverse temperature; the number of Fourier modes grows like 8.5 √β.
+    - `beta`: inverse temperature, times |B|; the number of Fourier modes grows like 8.5 √β.
     - `isotropic`: whether QᵀK is a multiple of the identity; the spectral sums need it.
     - `differentiable`: whether gradients (or `vmap` without a host call) are wanted.
     - `prefer`: a backend by name, overruling the model where it is possible at all.
@@ -132,7 +146,7 @@ def choose(
             given, source = measure_costs()
         found = ranked(given)
     best = found[0]
-    possible = [f"{c.work}, about {c.milliseconds:.3g} ms an evaluation" for c in found if c.obstacle is None]
+    possible = [f"{c.work}, about {c.milliseconds:.3g} ms an evaluation" for c in found if c.obstacle is None][:3]
     fitting = {2: "circle", 3: "harmonic"}.get(dim)
     obstacles = [c.obstacle for c in found if c.obstacle is not None and c.name == fitting]
     if fitting is None:

@@ -4,6 +4,7 @@
     direct sum, many coordinates   call + n² (pair + coordinate · coordinates of keys and values)
     circle                         call + n token + K mode
     2-sphere                       call + n token + L³ cube
+    polynomial features            call + n N feature
 
 The numbers are those of one self-attention of a symmetric kernel. They are kept in the user's cache folder
 (`TOKENSPHERE_CACHE`, else `XDG_CACHE_HOME/tokensphere`, else `~/.cache/tokensphere`), one file for each machine and set
@@ -28,6 +29,8 @@ import numpy as np
 
 from tokensphere.threads import available_threads
 
+from .base import AbstractAttention
+
 __all__ = ["Costs", "costs_file", "known_costs", "measure_costs"]
 
 
@@ -45,6 +48,8 @@ class Costs:
     harmonic_call: float = 6e5
     harmonic_token: float = 700.0
     harmonic_cube: float = 2.0
+    polynomial_call: float = 5e5
+    polynomial_feature: float = 4.0
 
     def dense(self, n: int, dim: int) -> float:
         """A direct sum over n tokens in R^dim."""
@@ -59,6 +64,10 @@ class Costs:
     def harmonic(self, n: int, degrees: int) -> float:
         """A sum by spherical harmonics over n tokens."""
         return self.harmonic_call + n * self.harmonic_token + float(degrees) ** 3 * self.harmonic_cube
+
+    def polynomial(self, n: int, features: int) -> float:
+        """A sum by polynomial features over n tokens."""
+        return self.polynomial_call + float(n) * features * self.polynomial_feature
 
 
 def costs_file() -> Path:
@@ -136,6 +145,7 @@ def _measure() -> Costs:
     from .dense import Dense
     from .fourier import circle_modes
     from .harmonic import Harmonic
+    from .polynomial import Polynomial, feature_count
     from .spherical import sphere_degrees
 
     rng = np.random.default_rng(0)
@@ -144,7 +154,7 @@ def _measure() -> Costs:
         points = rng.standard_normal((n, dim))
         return points / np.linalg.norm(points, axis=1, keepdims=True)
 
-    def timed(attention: Dense | Circle | Harmonic, n: int, dim: int, beta: float) -> float:
+    def timed(attention: AbstractAttention, n: int, dim: int, beta: float) -> float:
         points = tokens(n, dim)
         return _nanoseconds(lambda: attention(points, points, beta=beta, tangent=True))
 
@@ -156,6 +166,7 @@ def _measure() -> Costs:
     steep_circle = timed(circle, 1_000, 2, 1e5)
     on_sphere = [timed(harmonic, n, 3, 5.0) for n in (1_000, 100_000)]
     steep_sphere = timed(harmonic, 1_000, 3, 1e3)
+    by_features = [timed(Polynomial(), n, 5, 1.0) for n in (100, 4_000)]
     modes = circle_modes(1e5) - circle_modes(5.0)
     cubes = float(sphere_degrees(1e3)) ** 3 - float(sphere_degrees(5.0)) ** 3
     per_token = [_slope(line[0], line[1], 99_000.0) for line in (on_circle, on_sphere)]
@@ -170,4 +181,6 @@ def _measure() -> Costs:
         harmonic_call=max(on_sphere[0] - 1_000 * per_token[1], 1.0),
         harmonic_token=per_token[1],
         harmonic_cube=_slope(on_sphere[0], steep_sphere, cubes),
+        polynomial_call=by_features[0],
+        polynomial_feature=_slope(by_features[0], by_features[1], 3_900.0 * (feature_count(1.0, 5) or 1)),
     )

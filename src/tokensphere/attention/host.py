@@ -17,14 +17,13 @@ Few coordinates: loops of :mod:`.kernels`. Many: matrix products over blocks, wi
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tokensphere.threads import available_threads, run_all
+from tokensphere.threads import available_threads, one_blas_thread, run_all
 
 from .kernels import LANES, TILE, column_sums, exact_rows, exponentiate, one_sided, two_sided
 
@@ -210,7 +209,7 @@ def _products(
                 exponentiate(block, shift[i:k], masses[j:end], z[i:k])
                 sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
 
-    with _blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         if symmetric:
             _tournament(pair, n, _SQUARE, threads)
         else:
@@ -226,10 +225,3 @@ def _room(width: int, work: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray, np.n
 def _shaped(room: np.ndarray, rows: int, columns: int) -> np.ndarray:
     """The beginning of `room` as a contiguous matrix: compiled loops over anything else are slow."""
     return room[: rows * columns].reshape(rows, columns)
-
-
-@functools.lru_cache(maxsize=1)
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

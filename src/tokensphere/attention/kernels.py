@@ -18,7 +18,17 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-__all__ = ["LANES", "TILE", "column_sums", "exact_rows", "exponentiate", "one_sided", "two_sided"]
+__all__ = [
+    "LANES",
+    "TILE",
+    "column_sums",
+    "exact_rows",
+    "exponentiate",
+    "monomials",
+    "one_sided",
+    "two_sided",
+    "weighted_sums",
+]
 
 TILE = 256  # keys in a tile
 LANES = 4  # coordinates are padded to a multiple of this
@@ -325,3 +335,29 @@ def exact_rows(
         log_z[i] = top + np.log(total)
         for k in range(mean.shape[1]):
             mean[i, k] /= total
+
+
+@_fast
+def monomials(columns: Any, runs: Any, made: Any) -> None:
+    """Features of some points: `made` (N, b) from their coordinates `columns` (d, b), run by run.
+
+    A run (source, target, count, i) multiplies `count` rows by x_i; rows before it are done.
+    """
+    made[0, :] = 1
+    for run in range(runs.shape[0]):
+        source, target, count, i = runs[run, 0], runs[run, 1], runs[run, 2], runs[run, 3]
+        x = columns[i]
+        for row in range(count):
+            old, new = made[source + row], made[target + row]
+            for j in range(x.size):
+                new[j] = old[j] * x[j]
+
+
+@_fast
+def weighted_sums(rows: Any, weights: Any, sums: Any) -> None:
+    """sums_k += Σ_j rows_kj w_j."""
+    for k in range(rows.shape[0]):
+        row, total = rows[k], 0.0
+        for j in range(weights.size):
+            total += row[j] * weights[j]
+        sums[k] += total

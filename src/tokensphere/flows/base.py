@@ -138,9 +138,8 @@ class AttentionFlow(AbstractFlow):
                 name = type(self.attention).__name__
                 raise InputError(f"{name} attention needs a query_key that is a number, not a matrix; use Dense")
             return dataclasses.replace(self, attention=self._informed(self.attention))
-        scale = 1.0 if self.query_key is None else self.query_key
-        beta = abs(self.beta * scale) if self.isotropic and not is_traced(self.beta, scale) else 1.0
-        chosen = choose(n, dim, beta=beta, isotropic=self.isotropic).attention
+        norm = 1.0 if self.query_key is None else float(np.linalg.norm(np.atleast_2d(self.query_key), 2))
+        chosen = choose(n, dim, beta=self.beta * norm, isotropic=self.isotropic).attention
         return dataclasses.replace(self, attention=self._informed(chosen))
 
     def _informed(self, attention: AbstractAttention) -> AbstractAttention:
