@@ -5,9 +5,11 @@ from __future__ import annotations
 from .base import AbstractAttention, Attended
 from .choose import BACKENDS, Choice, choose
 from .circle import Circle
+from .circle_series import CircleSeries
 from .dense import Dense
 from .fourier import circle_modes
 from .harmonic import Harmonic
+from .sphere_series import SphereSeries
 from .spherical import sphere_degrees
 
 __all__ = [
@@ -16,8 +18,10 @@ __all__ = [
     "Attended",
     "Choice",
     "Circle",
+    "CircleSeries",
     "Dense",
     "Harmonic",
+    "SphereSeries",
     "choose",
     "circle_modes",
     "sphere_degrees",

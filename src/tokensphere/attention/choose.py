@@ -8,13 +8,21 @@ from tokensphere.errors import InputError, check_dim, check_positive_int, sugges
 
 from .base import AbstractAttention
 from .circle import Circle
+from .circle_series import CircleSeries
 from .dense import Dense
 from .fourier import MAX_BETA, circle_modes
 from .harmonic import Harmonic
+from .sphere_series import SphereSeries
 
 __all__ = ["BACKENDS", "Choice", "choose"]
 
-BACKENDS: dict[str, type[AbstractAttention]] = {"dense": Dense, "circle": Circle, "harmonic": Harmonic}
+BACKENDS: dict[str, type[AbstractAttention]] = {
+    "dense": Dense,
+    "circle": Circle,
+    "harmonic": Harmonic,
+    "circle-series": CircleSeries,
+    "sphere-series": SphereSeries,
+}
 
 # Nanoseconds on one ordinary core pair (benchmarks/attention.py prints them for the machine at hand).
 _DENSE_PAIR = 2.0

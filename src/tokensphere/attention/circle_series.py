@@ -1,6 +1,6 @@
 """The interaction sum on the circle as a Fourier series in JAX: differentiable, compiled anywhere, O(n √β).
 
-    cos kθ + i sin kθ = (x + iy)^k,      Z = Σ_k D_k a_k (C_k cos kθ + S_k sin kθ),      C_k + i S_k = Σ_j w_j (x_j+iy_j)^k
+    cos kθ + i sin kθ = (x + iy)^k,     Z = Σ_k D_k a_k (C_k cos kθ + S_k sin kθ),     C_k + i S_k = Σ_j w_j (x_j+iy_j)^k
 
 Powers of x + iy by doubling: no angle is taken and no trigonometric function called. With Φ = (Z − a_0 C_0)/β the
 force along the circle is dΦ/dθ.
@@ -78,49 +78,65 @@ class CircleSeries(AbstractAttention):
             self.modes, self.max_beta, beta, lambda b: circle_kernel(abs(b), self.tolerance).modes, "modes"
         )
         dtype = jnp.result_type(queries, keys, jnp.float32)
-        kernel = coefficients(beta, 2, modes, dtype)
-        columns = mass_columns(values, weights, len(keys), dtype)
-        block = max(16, _HELD // (2 * modes + 2))
-        moments = _moments(keys.astype(dtype), columns, modes, block)  # (2, K+1, c)
+        beta = jnp.asarray(beta, dtype)
+        return _attend(self, queries, keys, values, weights, beta, modes, tangent and values is None)
 
-        counts = jnp.where(jnp.arange(modes + 1) == 0, 1.0, 2.0).astype(dtype)
-        degrees = jnp.arange(modes + 1).astype(dtype)
-        cosines, sines = moments
-        if values is None:
-            fields = [moments[..., 0] * counts * kernel.pull]
-            fields.append(degrees * jnp.stack([fields[0][1], -fields[0][0]]))
-            if not tangent:
-                fields.append(moments[..., 0] * counts * kernel.radial)
-        else:
-            fields = [moments[..., 0] * counts * kernel.pull]
-            fields += [moments[..., c] * counts * kernel.potential for c in range(1, columns.shape[1])]
-        weights_of = jnp.stack(fields)  # (fields, 2, K+1)
 
-        def evaluate(points: jax.Array) -> jax.Array:
-            return jnp.einsum("fek,ekn->nf", weights_of, powers(points, modes))
+@eqx.filter_jit
+def _attend(
+    attention: CircleSeries,
+    queries: jax.Array,
+    keys: jax.Array,
+    values: Any,
+    weights: Any,
+    beta: jax.Array,
+    modes: int,
+    tangent: bool,
+) -> Attended:
+    """The sum with modes up to `modes`; compiled once for all β."""
+    kernel = coefficients(beta, 2, modes, beta.dtype)
+    columns = mass_columns(values, weights, len(keys), beta.dtype)
+    block = max(16, _HELD // (2 * modes + 2))
+    moments = _moments(keys.astype(beta.dtype), columns, modes, block)  # (2, K+1, c)
 
-        got = in_blocks(evaluate, queries.astype(dtype), block)
-        z = kernel.potential[0] * cosines[0, 0] + jnp.asarray(beta, dtype) * got[:, 0]
-        if values is None:
-            sums = got[:, 1:2] * jnp.stack([-queries[:, 1], queries[:, 0]], axis=1)
-            sums = sums if tangent else sums + got[:, 2:] * queries
-        else:
-            sums = got[:, 1:]
-        both = counts * kernel.potential**2 * (cosines[:, 0] ** 2 + sines[:, 0] ** 2)
-        return complete(
-            z,
-            sums,
-            jnp.sqrt(jax.lax.stop_gradient(jnp.sum(both))),
-            queries,
-            keys,
-            values,
-            weights,
-            beta=beta,
-            max_beta=self.max_beta,
-            tangent=tangent and values is None,
-            threshold=far_threshold(self.tolerance, self.row_tolerance),
-            repairs=self.repairs,
-        )
+    counts = jnp.where(jnp.arange(modes + 1) == 0, 1.0, 2.0).astype(beta.dtype)
+    degrees = jnp.arange(modes + 1).astype(beta.dtype)
+    cosines, sines = moments
+    if values is None:
+        fields = [moments[..., 0] * counts * kernel.pull]
+        fields.append(degrees * jnp.stack([fields[0][1], -fields[0][0]]))
+        if not tangent:
+            fields.append(moments[..., 0] * counts * kernel.radial)
+    else:
+        fields = [moments[..., 0] * counts * kernel.pull]
+        fields += [moments[..., c] * counts * kernel.potential for c in range(1, columns.shape[1])]
+    weights_of = jnp.stack(fields)  # (fields, 2, K+1)
+
+    def evaluate(points: jax.Array) -> jax.Array:
+        return jnp.einsum("fek,ekn->nf", weights_of, powers(points, modes))
+
+    got = in_blocks(evaluate, queries.astype(beta.dtype), block)
+    z = kernel.potential[0] * cosines[0, 0] + beta * got[:, 0]
+    if values is None:
+        sums = got[:, 1:2] * jnp.stack([-queries[:, 1], queries[:, 0]], axis=1)
+        sums = sums if tangent else sums + got[:, 2:] * queries
+    else:
+        sums = got[:, 1:]
+    both = counts * kernel.potential**2 * (cosines[:, 0] ** 2 + sines[:, 0] ** 2)
+    return complete(
+        z,
+        sums,
+        jnp.sqrt(jax.lax.stop_gradient(jnp.sum(both))),
+        queries,
+        keys,
+        values,
+        weights,
+        beta=beta,
+        max_beta=attention.max_beta,
+        tangent=tangent,
+        threshold=far_threshold(attention.tolerance, attention.row_tolerance),
+        repairs=attention.repairs,
+    )
 
 
 def _moments(keys: jax.Array, columns: jax.Array, modes: int, block: int) -> jax.Array:

@@ -23,7 +23,16 @@ from tokensphere.jaxsetup import is_traced, jax, jnp
 from .base import Attended
 from .spectral import check_units
 
-__all__ = ["Coefficients", "as_tokens", "blocks_of", "coefficients", "complete", "count_degrees", "in_blocks", "mass_columns"]
+__all__ = [
+    "Coefficients",
+    "as_tokens",
+    "blocks_of",
+    "coefficients",
+    "complete",
+    "count_degrees",
+    "in_blocks",
+    "mass_columns",
+]
 
 
 _PAIRS = 2**18  # logits held at once
@@ -100,9 +109,7 @@ def coefficients(beta: Any, dim: int, degrees: int, dtype: Any) -> Coefficients:
     weight = 2 * degree + 2 * nu
     above, below = (degree + 2 * nu) / weight, degree / weight
     radial = above.astype(dtype) * values[2 : degrees + 2] + below.astype(dtype) * values[:degrees]
-    return Coefficients(
-        values[: degrees + 1], pull[: degrees + 1], jnp.concatenate([values[1:2], radial])
-    )
+    return Coefficients(values[: degrees + 1], pull[: degrees + 1], jnp.concatenate([values[1:2], radial]))
 
 
 def mass_columns(values: Any, weights: Any, n: int, dtype: Any) -> jax.Array:

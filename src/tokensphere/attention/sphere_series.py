@@ -12,6 +12,7 @@ gives the gradient. Work is blocked over tokens and over orders m: one block hol
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -32,7 +33,7 @@ __all__ = ["MAX_DEGREES", "SphereSeries"]
 MAX_DEGREES = {"float32": 160, "float64": 1300}  # Q_lm reaches 1.6^l between the poles' rows and overflows above
 
 _GRADIENT = 2**20  # Legendre functions of one block of tokens: what a gradient stores
-_UNROLLED = 4  # degrees in one turn of the sweep
+_UNROLLED = 2  # degrees in one turn of the sweep
 
 
 class SphereSeries(AbstractAttention):
@@ -72,56 +73,74 @@ class SphereSeries(AbstractAttention):
     ) -> Attended:
         queries = as_tokens(queries, "queries", 3, "SphereSeries")
         keys = as_tokens(keys, "keys", 3, "SphereSeries")
-        top = count_degrees(
-            self.degrees, self.max_beta, beta, lambda b: sphere_degrees(b, self.tolerance), "degrees"
-        )
+        top = count_degrees(self.degrees, self.max_beta, beta, lambda b: sphere_degrees(b, self.tolerance), "degrees")
         dtype = jnp.result_type(queries, keys, jnp.float32)
         if top > MAX_DEGREES[dtype.name]:
             raise InputError(f"SphereSeries goes to {MAX_DEGREES[dtype.name]} degrees in {dtype}, not {top}; use Dense")
-        kernel = coefficients(beta, 3, top, dtype)
-        block = max(8, min(128, _GRADIENT // (top + 1) ** 2))
-        moments = _moments(keys.astype(dtype), mass_columns(values, weights, len(keys), dtype), top, block)
+        beta = jnp.asarray(beta, dtype)
+        return _attend(self, queries, keys, values, weights, beta, top, tangent and values is None)
 
-        scale = [kernel.pull]
-        if values is not None:
-            scale += [kernel.potential] * (moments.shape[-1] - 1)
-        fields = [moments[..., c] * weight[None, :, None] for c, weight in enumerate(scale)]
-        if values is None and not tangent:
-            fields.append(moments[..., 0] * kernel.radial[None, :, None])
-        weights_of = jnp.stack(fields)  # (fields, 2, L+1, L+1)
 
-        def evaluate(points: jax.Array) -> jax.Array:
-            return _synthesise(points, weights_of, top, gradient=values is None)
+@eqx.filter_jit
+def _attend(
+    attention: SphereSeries,
+    queries: jax.Array,
+    keys: jax.Array,
+    values: Any,
+    weights: Any,
+    beta: jax.Array,
+    top: int,
+    tangent: bool,
+) -> Attended:
+    """The sum with `top` degrees; compiled once for all β."""
+    kernel = coefficients(beta, 3, top, beta.dtype)
+    block = max(8, min(128, _GRADIENT // (top + 1) ** 2))
+    moments = _moments(keys.astype(beta.dtype), mass_columns(values, weights, len(keys), beta.dtype), top, block)
 
-        got = in_blocks(evaluate, queries.astype(dtype), block)
-        z = kernel.potential[0] * moments[0, 0, 0, 0] + jnp.asarray(beta, dtype) * got[:, 0]
-        if values is None:
-            ambient = got[:, 1:4]
-            sums = ambient - jnp.sum(ambient * queries, axis=1, keepdims=True) * queries
-            sums = sums if tangent else sums + got[:, 4:] * queries
-        else:
-            sums = got[:, 1:]
-        power = jnp.sum((kernel.potential[None, :, None] * moments[..., 0]) ** 2)
-        return complete(
-            z,
-            sums,
-            jnp.sqrt(jax.lax.stop_gradient(power)),
-            queries,
-            keys,
-            values,
-            weights,
-            beta=beta,
-            max_beta=self.max_beta,
-            tangent=tangent and values is None,
-            threshold=far_threshold(self.tolerance, self.row_tolerance),
-            repairs=self.repairs,
-        )
+    scale = [kernel.pull]
+    if values is not None:
+        scale += [kernel.potential] * (moments.shape[-1] - 1)
+    fields = [moments[..., c] * weight[None, :, None] for c, weight in enumerate(scale)]
+    if values is None and not tangent:
+        fields.append(moments[..., 0] * kernel.radial[None, :, None])
+    weights_of = jnp.stack(fields)  # (fields, 2, L+1, L+1)
+
+    def evaluate(points: jax.Array) -> jax.Array:
+        return _synthesise(points, weights_of, top, gradient=values is None)
+
+    got = in_blocks(evaluate, queries.astype(beta.dtype), block)
+    z = kernel.potential[0] * moments[0, 0, 0, 0] + beta * got[:, 0]
+    if values is None:
+        ambient = got[:, 1:4]
+        sums = ambient - jnp.sum(ambient * queries, axis=1, keepdims=True) * queries
+        sums = sums if tangent else sums + got[:, 4:] * queries
+    else:
+        sums = got[:, 1:]
+    power = jnp.sum((kernel.potential[None, :, None] * moments[..., 0]) ** 2)
+    return complete(
+        z,
+        sums,
+        jnp.sqrt(jax.lax.stop_gradient(power)),
+        queries,
+        keys,
+        values,
+        weights,
+        beta=beta,
+        max_beta=attention.max_beta,
+        tangent=tangent,
+        threshold=far_threshold(attention.tolerance, attention.row_tolerance),
+        repairs=attention.repairs,
+    )
 
 
 def _order_blocks(top: int) -> list[tuple[int, int]]:
-    """Orders 0..L in at most four blocks: a block starts its sweep at its first order, where the functions begin."""
-    edges = np.unique(np.linspace(0, top + 1, 5 if top >= 16 else 2).astype(int)).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    """Orders 0..L in a few blocks: a block starts its sweep at its first order, where the functions begin.
+
+    More blocks save work (half of a single one is wasted) and cost compilation.
+    """
+    count = 1 if top < 32 else 2 if top < 200 else 4
+    edges = np.linspace(0, top + 1, count + 1).astype(int).tolist()
+    return list(itertools.pairwise(edges))
 
 
 def _seeds(top: int) -> np.ndarray:
