@@ -1,6 +1,6 @@
 """The interaction sum on the circle as a Fourier series in JAX: differentiable, compiled anywhere, O(n √β).
 
-    cos kθ + i sin kθ = (x + iy)^k,     Z = Σ_k D_k a_k (C_k cos kθ + S_k sin kθ),     C_k + i S_k = Σ_j w_j (x_j+iy_j)^k
+    cos kθ + i sin kθ = (x + iy)^k,    Z = Σ_k D_k a_k (C_k cos kθ + S_k sin kθ),    C_k + i S_k = Σ_j w_j (x_j+iy_j)^k
 
 Powers of x + iy by doubling: no angle is taken and no trigonometric function called. With Φ = (Z − a_0 C_0)/β the
 force along the circle is dΦ/dθ.

@@ -163,7 +163,7 @@ def complete(
     summed over all keys on their own; if there are more, all rows are. Under `vmap` both are always evaluated.
     `repairs=None` leaves far rows as they are: only accurate relative to the largest Z, NaN where Z_i ≤ 0.
     """
-    scale = jax.lax.stop_gradient(jnp.abs(beta))  # as in the coefficients, whose derivative is that of e^{βt}
+    scale: Any = jax.lax.stop_gradient(jnp.abs(beta))  # as in the coefficients, whose derivative is that of e^{βt}
     if max_beta is not None:
         scale = jnp.where(scale <= max_beta, scale, jnp.nan)  # a traced β can only be refused by its result
         sums = jnp.where(jnp.abs(beta) <= max_beta, sums, jnp.nan)
@@ -185,7 +185,7 @@ def complete(
         return got_z.astype(log_z.dtype), got.astype(mean.dtype)
 
     def some(_: None) -> tuple[jax.Array, jax.Array]:
-        _, chosen = jax.lax.top_k(far.astype(z.dtype), min(max(repairs, 1), z.size))
+        chosen = jax.lax.top_k(far.astype(z.dtype), min(max(repairs, 1), z.size))[1]
         got_z, got = direct(queries[chosen])
         keep = far[chosen]
         return (
