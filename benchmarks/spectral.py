@@ -93,7 +93,16 @@ def only_memory(dim: int, n: int, beta: float) -> None:
         part = generator.standard_normal((min(2**18, n - start), dim))
         tokens[start : start + 2**18] = part / np.linalg.norm(part, axis=1, keepdims=True)
     BACKENDS[dim]()(tokens, tokens, beta=beta, tangent=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)
+    print(peak_memory())
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process in GB (`ru_maxrss` of a child may be that of its parent)."""
+    try:
+        with open("/proc/self/status", encoding="utf-8") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) * 1024 / 1e9
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def growth(dim: int, beta: float, largest: int) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 __all__ = ["in_chunks", "threads_for"]
 
 _ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
-_CHUNK = 2**14  # rows whose temporary arrays stay in the cache
+_CHUNK = 2**15  # rows whose temporary arrays stay in the cache
 
 
 def in_chunks(count: int, work: Callable[[slice], object]) -> None:

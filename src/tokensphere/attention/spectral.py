@@ -57,7 +57,8 @@ def check_units(points: np.ndarray, name: str, space: str) -> None:
     good = np.empty(len(points), dtype=bool)
 
     def check(part: slice) -> None:
-        good[part] = np.abs(np.einsum("ij,ij->i", points[part], points[part]) - 1.0) <= 1e-6
+        square = sum(column * column for column in points[part].T)
+        good[part] = np.abs(square - 1.0) <= 1e-6
 
     in_chunks(len(points), check)
     if not good.all():
