@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
-__all__ = ["available_threads", "one_blas_thread", "run_all", "threads_for"]
+__all__ = ["available_threads", "in_chunks", "one_blas_thread", "run_all", "threads_for"]
 
 _ALL_THREADS_FROM = 50_000  # below this many points a second thread costs more than it gives
+_CHUNK = 2**15  # rows whose temporary arrays stay in the cache
 
 
 def available_threads() -> int:
@@ -39,6 +40,15 @@ def run_all(task: Callable[[Any], None], items: Iterable[Any], threads: int) -> 
         return
     for _ in _pool(available_threads(), os.getpid()).map(task, items):
         pass
+
+
+def in_chunks(count: int, work: Callable[[slice], object]) -> None:
+    """Call `work` for consecutive slices of `count` rows, on several threads if there are many.
+
+    `work` must write to its own rows only, so that the result does not depend on the threads.
+    """
+    parts = [slice(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+    run_all(work, parts, threads_for(count))
 
 
 @functools.lru_cache(maxsize=1)

@@ -44,6 +44,11 @@ class Backend:
         """The nearest β that the backend takes."""
         return float(np.clip(beta, -self.max_beta, self.max_beta))
 
+    def limited(self, problem):
+        """The same problem with |β| in the range of this backend."""
+        rng, n, beta = problem
+        return rng, n, self.allowed(beta)
+
     def error(self, beta):
         """Error allowed in log Z and in the mean (for values of size one): rounding of the logits included."""
         return self.tolerance + 4e-16 * abs(beta)
@@ -77,8 +82,7 @@ class AttentionSuite:
     @given(problem=problems())
     @relaxed
     def test_agrees_with_the_direct_sum(self, backend, problem):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         for dim in backend.dims:
             queries, keys = random_tokens(rng, 5, dim), random_tokens(rng, n, dim)
             values, masses = rng.standard_normal((n, 3)), random_masses(rng, n)
@@ -90,8 +94,7 @@ class AttentionSuite:
     @given(problem=problems())
     @relaxed
     def test_defaults_are_keys_and_equal_masses(self, backend, problem):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         for dim in backend.dims:
             keys = random_tokens(rng, n, dim)
             want = attended(keys, keys, beta=beta)
@@ -102,8 +105,7 @@ class AttentionSuite:
     @given(problem=problems())
     @relaxed
     def test_tangent_part(self, backend, problem):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         for dim in backend.dims:
             keys, masses = random_tokens(rng, n, dim), random_masses(rng, n)
             log_z, mean = attended(keys, keys, None, masses, beta)
@@ -114,8 +116,7 @@ class AttentionSuite:
     @given(problem=problems())
     @relaxed
     def test_a_mass_is_a_number_of_copies(self, backend, problem):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         copies = rng.multinomial(48, np.full(n, 1 / n))
         for dim in backend.dims:
             queries, keys = random_tokens(rng, 5, dim), random_tokens(rng, n, dim)
@@ -126,8 +127,7 @@ class AttentionSuite:
     @given(problem=problems(), sign=st.sampled_from([1, -1]))
     @relaxed
     def test_rotations_and_reflections(self, backend, problem, sign):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         for dim in backend.dims:
             turn = rotation(rng, dim, sign)
             queries, keys, masses = random_tokens(rng, 5, dim), random_tokens(rng, n, dim), random_masses(rng, n)
@@ -138,8 +138,7 @@ class AttentionSuite:
     @given(problem=problems())
     @relaxed
     def test_permutations(self, backend, problem):
-        rng, n, beta = problem
-        beta = backend.allowed(beta)
+        rng, n, beta = backend.limited(problem)
         for dim in backend.dims:
             queries, keys, masses = random_tokens(rng, 5, dim), random_tokens(rng, n, dim), random_masses(rng, n)
             log_z, mean = backend(queries, keys, None, masses, beta=beta)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from .base import AbstractAttention, Attended
 from .choose import BACKENDS, Choice, choose
 from .circle import Circle
+from .circle_series import CircleSeries
 from .collapsed import Collapsed
 from .dense import Dense
 from .fourier import circle_modes
 from .harmonic import Harmonic
 from .polynomial import Polynomial
+from .sphere_series import SphereSeries
 from .spherical import sphere_degrees
 
 __all__ = [
@@ -18,10 +20,12 @@ __all__ = [
     "Attended",
     "Choice",
     "Circle",
+    "CircleSeries",
     "Collapsed",
     "Dense",
     "Harmonic",
     "Polynomial",
+    "SphereSeries",
     "choose",
     "circle_modes",
     "sphere_degrees",

@@ -9,12 +9,14 @@ from tokensphere.errors import InputError, check_dim, check_positive_int, sugges
 
 from .base import AbstractAttention
 from .circle import Circle
+from .circle_series import CircleSeries
 from .collapsed import Collapsed
 from .costs import Costs, known_costs, measure_costs
 from .dense import Dense
 from .fourier import MAX_BETA, circle_modes
 from .harmonic import Harmonic
 from .polynomial import MAX_FEATURES, Polynomial, feature_count
+from .sphere_series import SphereSeries
 from .spherical import MAX_BETA_SPHERE, sphere_degrees
 
 __all__ = ["BACKENDS", "Candidate", "Choice", "candidates", "choose"]
@@ -25,6 +27,8 @@ BACKENDS: dict[str, type[AbstractAttention]] = {
     "harmonic": Harmonic,
     "polynomial": Polynomial,
     "collapsed": Collapsed,
+    "circle-series": CircleSeries,
+    "sphere-series": SphereSeries,
 }
 
 # Costs measured on this machine are asked for only where the built-in ones leave a doubt.

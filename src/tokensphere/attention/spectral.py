@@ -13,6 +13,7 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax
+from tokensphere.threads import in_chunks
 
 from .band import noise_level
 from .base import Attended
@@ -53,7 +54,13 @@ def check_units(points: np.ndarray, name: str, space: str) -> None:
 
     **Raises:** `InputError` naming the first row of `points` that is not finite or not of unit length.
     """
-    good = np.abs(np.einsum("ij,ij->i", points, points) - 1.0) <= 1e-6
+    good = np.empty(len(points), dtype=bool)
+
+    def check(part: slice) -> None:
+        square = sum(column * column for column in points[part].T)
+        good[part] = np.abs(square - 1.0) <= 1e-6
+
+    in_chunks(len(points), check)
     if not good.all():
         i = int(np.argmin(good))
         raise InputError(f"{space} attention needs {name} of unit length, got {points[i]} for token {i}")
@@ -134,9 +141,14 @@ def _sums(
     z, mean, size = receive(at_queries, queries, masses)
     far = far_rows(z, size, threshold)
     z[far] = 1.0  # a placeholder
-    mean /= z[:, None]
-    log_z = np.log(z, out=z)
-    log_z += abs(beta)
+    log_z = z
+
+    def normalise(part: slice) -> None:
+        mean[part] /= z[part, None]
+        np.log(z[part], out=log_z[part])
+        log_z[part] += abs(beta)
+
+    in_chunks(len(z), normalise)
     if far.size:
         points = queries[far]
         log_z[far], mean[far] = far_sums(

@@ -21,6 +21,9 @@ from .schema import Study
 __all__ = ["build_degrees", "build_events", "build_flow", "build_setting", "build_times", "build_tokens"]
 
 
+_DIMS = {"circle": 2, "circle-series": 2, "harmonic": 3, "sphere-series": 3}  # the dim a spectral sum needs
+
+
 def _multiplier(given: float | str | None, name: str) -> Any:
     if not isinstance(given, str):
         return given
@@ -43,8 +46,9 @@ def build_flow(study: Study) -> AttentionFlow:
         flow = SelfAttention(spec.beta, value, query_key, attention=backend)
     else:
         flow = UnnormalizedSelfAttention(spec.beta, value, query_key, shifted=spec.shifted, attention=backend)
-    if spec.attention == "circle" and not (flow.isotropic and study.tokens.dim == 2):
-        raise InputError("flow.attention = 'circle' needs dim 2 and a query_key that is a number")
+    needed = _DIMS.get(spec.attention)
+    if needed is not None and not (flow.isotropic and study.tokens.dim == needed):
+        raise InputError(f"flow.attention = '{spec.attention}' needs dim {needed} and a query_key that is a number")
     return flow
 
 

@@ -46,7 +46,9 @@ class FlowStudy(_Section):
     shifted: bool = Field(False, description="usa only: kernel e^(beta(<x,y>-1)), time runs e^beta times slower")
     value: float | str | None = Field(None, description="value matrix V: a number (multiple of I) or a .npy file")
     query_key: float | str | None = Field(None, description="B = Q^T K: a number (multiple of I) or a .npy file")
-    attention: Literal["auto", "circle", "dense"] = Field("auto", description="backend of the interaction sum")
+    attention: Literal["auto", "dense", "circle", "harmonic", "circle-series", "sphere-series"] = Field(
+        "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
+    )
 
     @model_validator(mode="after")
     def _shift_needs_usa(self) -> FlowStudy:
