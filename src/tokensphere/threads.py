@@ -32,7 +32,7 @@ def _pool(threads: int, _process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="tokensphere")
 
 
-def run_all(task: Callable[[Any], None], items: Iterable[Any], threads: int) -> None:
+def run_all(task: Callable[[Any], object], items: Iterable[Any], threads: int) -> None:
     """Call `task` on every item, on several threads; returns when all are done."""
     if threads <= 1:
         for item in items:
