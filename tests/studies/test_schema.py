@@ -182,8 +182,8 @@ def test_missing_files_and_names():
 
 
 def test_studies_that_come_along():
-    assert builtin_names() == ["emergence", "emergence-beta7"]
-    first, second = (load_study(name) for name in builtin_names())
+    assert builtin_names() == ["alignment", "emergence", "emergence-beta7"]
+    _, first, second = (load_study(name) for name in builtin_names())
     assert first == Study()
     assert (second.name, second.flow.beta, second.solve.t_end) == ("emergence-beta7", 7.0, 0.1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alignment import aligned_pairs
 from .density import density
 from .energy import energy
 from .files import emergence_figures, png_bytes, save_figures
@@ -9,6 +10,7 @@ from .order import order_parameters
 from .trajectories import trajectories
 
 __all__ = [
+    "aligned_pairs",
     "density",
     "emergence_figures",
     "energy",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .loop import Integrator, SolveError, State
 from .simulate import simulate
@@ -11,6 +12,7 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "Ensemble",
     "Event",
     "Fired",
     "Integrator",

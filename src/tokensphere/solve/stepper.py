@@ -16,6 +16,7 @@ import numpy as np
 from tokensphere.flows import AbstractFlow, evaluate_field, project
 from tokensphere.jaxsetup import jnp, namespace, rowwise_dot
 
+from .layer import layer
 from .tableaus import Tableau
 from .turning import turn
 
@@ -35,8 +36,11 @@ def attempt(
 ) -> Attempt:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
+    In layer mode `velocity` is the attention output before projection, on the way in and out.
     Compiled as a whole, unless the flow lives on the circle and on the host: then the angles are stepped.
     """
+    if method.layered:
+        return Attempt(*layer(flow, t, size, tokens, velocity, weights), float("nan"))
     if flow.on_host:
         new, new_velocity, lengths = turn(flow, method, t, size, tokens, velocity, weights)
     else:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tokensphere.errors import InputError, suggest
+from tokensphere.experiments import check_experiment
 
 __all__ = [
     "FlowStudy",
@@ -63,6 +64,7 @@ class TokensStudy(_Section):
     )
     n: int = Field(20_000, ge=1, description="number of tokens")
     dim: int = Field(2, ge=2, description="ambient dimension; tokens live on S^(dim-1)")
+    ensemble: int = Field(1, ge=1, description="alignment: number of independent draws that are run together")
     concentration: float = Field(10.0, ge=0, description="von-mises-fisher: concentration of every component")
     centers: int = Field(1, ge=1, description="von-mises-fisher: number of equally weighted random centres")
     angle: float = Field(1.0, gt=0, description="cap: opening angle from its centre, radians")
@@ -89,9 +91,11 @@ class SolveStudy(_Section):
     t_end: float = Field(0.6, gt=0, description="end of the run, in the flow's clock")
     frames: int = Field(61, ge=2, description="number of equally spaced save times, both ends included")
     times: tuple[float, ...] | None = Field(None, description="explicit save times instead of t_end and frames")
-    method: Literal["tsit5", "dopri8", "rk4", "euler"] = Field("dopri8", description="Runge-Kutta method")
+    method: Literal["tsit5", "dopri8", "rk4", "euler", "layer"] = Field(
+        "dopri8", description="Runge-Kutta method, or discrete layers x <- N(x + step A)"
+    )
     rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="largest error of a token over one step, radians")
-    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4 and euler)")
+    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4, euler and layer)")
     max_steps: int = Field(1_000_000, ge=1, description="give up after this many steps")
     checkpoint_seconds: float = Field(5.0, ge=0, description="least wall time between two checkpoints")
     stop_within: float | None = Field(None, gt=0, description="stop when all tokens lie within this angle, radians")
@@ -108,7 +112,7 @@ class SolveStudy(_Section):
 
     @model_validator(mode="after")
     def _fixed_step(self) -> SolveStudy:
-        if self.method in ("rk4", "euler") and self.step_size is None:
+        if self.method in ("rk4", "euler", "layer") and self.step_size is None:
             raise ValueError(f"method = '{self.method}' has no error control and needs step_size")
         return self
 
@@ -126,18 +130,24 @@ class MeasureStudy(_Section):
     cluster_angle: float = Field(0.1, gt=0, lt=3.14, description="tokens closer than this are connected, radians")
     cluster_mass: float = Field(0.02, ge=0, lt=1, description="groups of less mass are not counted as clusters")
     layer_step: float = Field(0.1, gt=0, description="step of one layer, to translate times into depth")
+    threshold: float = Field(0.999, gt=-1, lt=1, description="alignment: inner product above which a pair is aligned")
 
 
 class Study(_Section):
     """A whole run: `experiment` names the predictions and verdicts that go with it."""
 
     name: str = Field("emergence", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run folder")
-    experiment: Literal["emergence"] = Field("emergence", description="predictions and verdicts to make")
+    experiment: str = Field("emergence", description="predictions and verdicts to make (alignment, emergence)")
     seed: int = Field(0, ge=0, description="the one source of randomness")
     flow: FlowStudy = FlowStudy()
     tokens: TokensStudy = TokensStudy()
     solve: SolveStudy = SolveStudy()
     measure: MeasureStudy = MeasureStudy()
+
+    @field_validator("experiment")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return check_experiment(name)
 
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
