@@ -9,6 +9,7 @@ import tokensphere
 from .predict import predict
 from .report import report
 from .run import run
+from .sweep import sweep
 
 __all__ = ["app"]
 
@@ -20,4 +21,5 @@ app = App(
 )
 app.command(predict)
 app.command(run)
+app.command(sweep)
 app.command(report)

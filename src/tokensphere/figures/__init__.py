@@ -7,6 +7,7 @@ from .density import density
 from .energy import energy
 from .files import emergence_figures, png_bytes, save_figures
 from .order import order_parameters
+from .phase_diagram import phase_diagram
 from .trajectories import trajectories
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "emergence_figures",
     "energy",
     "order_parameters",
+    "phase_diagram",
     "png_bytes",
     "save_figures",
     "trajectories",

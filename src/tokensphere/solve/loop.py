@@ -200,6 +200,11 @@ class Integrator:
             observe(state)
         return state
 
+    @property
+    def weighted(self) -> bool:
+        """Whether the tokens have masses of their own."""
+        return self._weights is not None
+
     def velocity(self, state: State) -> np.ndarray:
         """Tangent vectors dx_i/dt (n, dim) at `state`; in layer mode the direction of the next layer, P_x A."""
         velocity = np.asarray(state.velocity)

@@ -27,9 +27,12 @@ __all__ = [
     "TokensStudy",
     "builtin_names",
     "explain",
+    "find_file",
     "load_study",
     "parse_study",
     "read_study",
+    "read_table",
+    "study_keys",
 ]
 
 _BUILTIN = Path(__file__).parent / "builtin"
@@ -170,17 +173,18 @@ class Study(_Section):
             place = data
             for section in sections:
                 if not isinstance(place.get(section), dict):
-                    raise InputError(f"unknown study key '{key}'{suggest(key, _keys())}")
+                    raise InputError(f"unknown study key '{key}'{suggest(key, study_keys())}")
                 place = place[section]
             place[last] = value
         return parse_study(data)
 
 
-def _keys(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
+def study_keys(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
+    """Every key of a study, dotted: `flow.beta`."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _keys(inner, f"{prefix}{name}.")
+            yield from study_keys(inner, f"{prefix}{name}.")
         else:
             yield prefix + name
 
@@ -196,30 +200,35 @@ def parse_study(data: dict[str, Any], source: str = "study") -> Study:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{source}: unknown key '{key}'{suggest(key, _keys())}") from None
+            raise InputError(f"{source}: unknown key '{key}'{suggest(key, study_keys())}") from None
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "value_error":
             raise InputError(f"{source}: {key + ': ' if key else ''}{message}") from None
         raise InputError(f"{source}: {key} = {first['input']!r}: {message[0].lower()}{message[1:]}") from None
 
 
-def builtin_names() -> list[str]:
-    """Names of the studies that come with the package."""
-    return sorted(path.stem for path in _BUILTIN.glob("*.toml"))
+def builtin_names(*, sweeps: bool = False) -> list[str]:
+    """Names of the studies that come with the package, or of its sweeps."""
+    return sorted(path.stem for path in _BUILTIN.glob("*.toml") if ("sweep" in read_table(path)) == sweeps)
 
 
-def load_study(name_or_path: str) -> Study:
-    """A study that comes with the package, by name, or from a TOML file (or the `study.json` of a run).
+def find_file(name_or_path: str, known: list[str], kind: str = "study") -> Path:
+    """The file of a study (or sweep): one that comes with the package, by name, or a path.
 
-    **Raises:** `InputError` if there is no such study or file, or the file is not valid.
+    **Raises:** `InputError` if there is none.
     """
     path = Path(name_or_path)
     if path.suffix not in (".toml", ".json"):
         path = _BUILTIN / f"{name_or_path}.toml"
         if not path.is_file():
-            raise InputError(f"no study named '{name_or_path}'{suggest(name_or_path, builtin_names())}")
+            raise InputError(f"no {kind} named '{name_or_path}'{suggest(name_or_path, known)}")
     elif not path.is_file():
-        raise InputError(f"no study file at {name_or_path}")
+        raise InputError(f"no {kind} file at {name_or_path}")
+    return path
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table of keys in a TOML or JSON file. **Raises:** `InputError` if it holds none."""
     kind = path.suffix[1:].upper()
     try:
         text = path.read_text(encoding="utf-8")
@@ -228,6 +237,18 @@ def load_study(name_or_path: str) -> Study:
         raise InputError(f"{path.name} is not valid {kind}: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path.name} holds no study: it must be a table of keys")
+    return data
+
+
+def load_study(name_or_path: str) -> Study:
+    """A study that comes with the package, by name, or from a TOML file (or the `study.json` of a run).
+
+    **Raises:** `InputError` if there is no such study or file, or the file is not valid, or it describes a sweep.
+    """
+    path = find_file(name_or_path, builtin_names())
+    data = read_table(path)
+    if "sweep" in data:
+        raise InputError(f"{name_or_path} describes a sweep; use: tokensphere sweep {name_or_path}")
     data.setdefault("name", path.stem)
     return parse_study(data, path.name)
 
