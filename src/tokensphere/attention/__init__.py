@@ -7,5 +7,6 @@ from .choose import BACKENDS, Choice, choose
 from .circle import Circle
 from .dense import Dense
 from .fourier import circle_modes
+from .whole import Whole
 
-__all__ = ["BACKENDS", "AbstractAttention", "Attended", "Choice", "Circle", "Dense", "choose", "circle_modes"]
+__all__ = ["BACKENDS", "AbstractAttention", "Attended", "Choice", "Circle", "Dense", "Whole", "choose", "circle_modes"]

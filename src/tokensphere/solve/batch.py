@@ -8,7 +8,9 @@ number of lanes never changes, so what a run sees does not depend on the others,
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
@@ -44,7 +46,7 @@ def run_batch(
         if not fits or not 0 <= lane < lanes or integrator.weighted:
             raise InputError("runs of one batch need the same flow, method and shape, equal masses, and a lane each")
     flows = [jax.tree.map(as_leaf, integrators.get(lane, first).flow) for lane in range(lanes)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *flows)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *flows)
 
     errors: dict[int, SolveError] = {}
     loops = {lane: _loop(integrators[lane], states[lane], lane, observe) for lane in integrators}
@@ -73,7 +75,7 @@ def run_batch(
             np.stack([np.asarray(request.state.velocity) for request in requests]),
         )
         tokens, velocity = np.asarray(tokens), np.asarray(velocity)
-        largest = np.full(lanes, np.nan) if lengths is None else np.asarray(lengths).max(axis=1)
+        largest = np.full(lanes, np.nan) if lengths is None else np.asarray(lengths).reshape(lanes, -1).max(axis=1)
         for lane in asked:
             go_on(lane, Attempt(tokens[lane].copy(), velocity[lane].copy(), float(largest[lane])))
     return errors

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tokensphere import sphere
-from tokensphere.attention import BACKENDS, Dense
+from tokensphere.attention import BACKENDS, Dense, Whole
+from tokensphere.attention.whole import MAX_WHOLE_BETA
 from tokensphere.errors import InputError, check_times
 from tokensphere.experiments import AbstractExperiment
 from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
@@ -28,6 +29,9 @@ __all__ = [
     "build_tokens",
     "check_ensemble",
 ]
+
+
+_FEW = 256  # tokens of a member up to which all its pairs are held at once
 
 
 def _multiplier(given: float | str | None, name: str) -> Any:
@@ -125,7 +129,10 @@ def build_members(study: Study) -> tuple[AttentionFlow, np.ndarray]:
     """
     spec = study.tokens
     _check_memory(spec.n * spec.ensemble, min(spec.dim, spec.n))
-    flow = dataclasses.replace(build_flow(study), attention=Dense()).resolve(spec.n, spec.dim)
+    flow = build_flow(study)
+    scale = flow.beta * (1.0 if flow.query_key is None else flow.query_key) if flow.isotropic else None
+    few = scale is not None and 0 <= scale <= MAX_WHOLE_BETA and spec.n <= _FEW
+    flow = dataclasses.replace(flow, attention=Whole() if few else Dense()).resolve(spec.n, spec.dim)
     seeds = np.random.SeedSequence(study.seed).spawn(spec.ensemble)
     spanned = spec.n < spec.dim and np.ndim(flow.value) == 0 and flow.isotropic
     members = []
