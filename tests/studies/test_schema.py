@@ -240,6 +240,7 @@ CHANGES = {
     "tokens.law": "cap",
     "tokens.n": 20_001,
     "tokens.dim": 3,
+    "tokens.ensemble": 2,
     "tokens.concentration": 11.0,
     "tokens.centers": 2,
     "tokens.angle": 1.1,
@@ -263,6 +264,7 @@ CHANGES = {
     "measure.cluster_angle": 0.2,
     "measure.cluster_mass": 0.1,
     "measure.layer_step": 0.2,
+    "measure.threshold": 0.99,
 }
 NEUTRAL = {"name": "other", "solve.checkpoint_seconds": 60.0, "solve.max_steps": 7}
 

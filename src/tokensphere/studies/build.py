@@ -144,12 +144,12 @@ def build_members(study: Study) -> tuple[AttentionFlow, np.ndarray]:
 
 
 def build_times(study: Study) -> np.ndarray:
-    """The save times; in layer mode each moves to the nearest layer t = ηℓ, and equal ones become one."""
+    """The save times; in layer mode each moves to the nearest layer t = ηℓ (the later of two), equal ones become one."""
     spec = study.solve
     times = np.linspace(0.0, spec.t_end, spec.frames) if spec.times is None else np.asarray(spec.times)
     if spec.method == "layer":
         assert spec.step_size is not None
-        layers = np.unique(np.round(times / spec.step_size))
+        layers = np.unique(np.floor(times / spec.step_size + 0.5 + 1e-9))  # halves go up, whatever their rounding
         if len(layers) < 2:
             raise InputError(
                 f"solve.t_end = {times[-1]:g} is less than one layer of solve.step_size {spec.step_size:g}"

@@ -115,6 +115,7 @@ class Equiangular:
         """dw/dt and dr/dt for w = −log(1 − ρ)."""
         reading = self.reading(math.exp(-w))
         spread = 1.0 - (self.n - 1) * math.expm1(-w)  # 1 + (n-1)ρ
+        spread = 0.0 if abs(spread) < 1e-14 * self.n else spread  # the simplex rests, rounding or not
         return 2.0 * reading.b * spread / self.rules.slowdown(reading, r, t), self.rules.growth(reading, r, t)
 
     def layer(self, gap: float, r: float, step: float, t: float) -> tuple[float, float]:
@@ -126,11 +127,12 @@ class Equiangular:
         return after, 1.0 if self.rules.normalised else math.sqrt(squared)
 
 
-def _gap(start: Any, n: int) -> float:
-    """1 − ρ at the start."""
-    rho = check_real(start, "start")
+def _gap(start: Any, n: int, name: str = "start") -> float:
+    """1 − ρ for a value of ρ."""
+    check_positive_int(n, "n", least=2)
+    rho = check_real(start, name)
     if not -1.0 / (n - 1) <= rho < 1:
-        raise InputError(f"start must lie in [-1/(n-1), 1) = [{-1 / (n - 1):.6g}, 1), got {start!r}")
+        raise InputError(f"{name} must lie in [-1/(n-1), 1) = [{-1 / (n - 1):.6g}, 1), got {start!r}")
     return 1.0 - rho
 
 
@@ -139,7 +141,7 @@ def equiangular_rate(rho: float, beta: float, n: int, flow: str = "sa", scheme: 
 
     **Arguments:** `rho` in [−1/(n−1), 1); the others as :class:`Equiangular`. **Source:** derived, exact.
     """
-    gap = _gap(rho, n)
+    gap = _gap(rho, n, "rho")
     return gap * Equiangular(beta, n, flow, scheme).rates(-math.log(gap), 1.0, 0.0)[0]
 
 
@@ -177,7 +179,7 @@ def equiangular_time(
     **Returns:** float; infinity if the tokens do not move (ρ = −1/(n−1), or an interaction that underflows).
     """
     system = Equiangular(beta, n, flow, scheme)
-    first, last = -math.log(_gap(start, n)), -math.log(_gap(level, n))
+    first, last = -math.log(_gap(start, n)), -math.log(_gap(level, n, "level"))
     if last <= first:
         return 0.0
 
@@ -213,7 +215,7 @@ def _cross(
 ) -> tuple[int, float] | None:
     """The first layer with ρ ≥ `level`, and the same as a fraction: log(1 − ρ) interpolated within the layer."""
     system, gap, r = Equiangular(beta, n, flow, scheme), _gap(start, n), 1.0
-    wanted, before = _gap(level, n), _gap(start, n)
+    wanted, before = _gap(level, n, "level"), _gap(start, n)
     for index in range(most + 1):
         if gap <= wanted:
             inside = math.log(before / wanted) / math.log(before / gap) if index else 1.0
