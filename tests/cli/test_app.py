@@ -13,15 +13,18 @@ import tokensphere
 from tokensphere import studies
 
 
-@pytest.mark.parametrize("command", [(), ("predict",), ("run",), ("report",)], ids=lambda c: "-".join(c) or "app")
+@pytest.mark.parametrize(
+    "command", [(), ("predict",), ("run",), ("sweep",), ("report",)], ids=lambda c: "-".join(c) or "app"
+)
 def test_help(call, command):
     code, out, err = call(*command, "--help")
     assert (code, err) == (0, "")
     assert "Usage: tokensphere" in out
     wanted = {
-        (): ["predict", "run", "report", "--version"],
+        (): ["predict", "run", "sweep", "report", "--version"],
         ("predict",): ["--beta", "--dim", "--tokens", "--flow", "--threshold", "--noise", "--json", "first:last:count"],
         ("run",): ["--set", "--out", "--resume", "--explain", "--figures", "--no-figures", "--strict", "--json"],
+        ("sweep",): ["--over", "--list", "--set", "--out", "--workers", "--dask", "--slurm", "--submitit"],
         ("report",): ["FOLDER", "--json"],
     }
     for text in wanted[command]:

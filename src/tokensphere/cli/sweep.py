@@ -63,10 +63,17 @@ def sweep(
     plan = plan_sweep(study, over=over or [], listed=list, settings=_dotted(set or []))
     folder = out or Path("sweeps") / plan.name
     console = Console(quiet=json)
-    _announce(console, plan, folder)
     with _Line(enabled=not json) as line:
         try:
-            summary = run_sweep(plan, folder, engine, retry_failed=retry_failed, per_task=per_task, report=line)
+            summary = run_sweep(
+                plan,
+                folder,
+                engine,
+                retry_failed=retry_failed,
+                per_task=per_task,
+                begin=lambda: _announce(console, plan, folder),
+                report=line,
+            )
         except KeyboardInterrupt:
             raise RunError("interrupted; the same command again goes on") from None
     _conclude(console, summary)

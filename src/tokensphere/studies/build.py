@@ -144,7 +144,7 @@ def build_members(study: Study) -> tuple[AttentionFlow, np.ndarray]:
 
 
 def build_times(study: Study) -> np.ndarray:
-    """The save times; in layer mode each moves to the nearest layer t = ηℓ (the later of two), equal ones become one."""
+    """The save times; in layer mode each moves to the nearest layer t = ηℓ (the later of two), and equal ones join."""
     spec = study.solve
     times = np.linspace(0.0, spec.t_end, spec.frames) if spec.times is None else np.asarray(spec.times)
     if spec.method == "layer":

@@ -27,7 +27,7 @@ LANES = {
     "solve.checkpoint_seconds": 0.0,
     "measure.degrees": 2,
 }
-OVER = ["beta=1:3:3", "seed=0:2"]
+OVER = ["beta=1,2", "seed=0:2"]
 
 
 def plan(folder, settings=CIRCLE, over=OVER, **options):

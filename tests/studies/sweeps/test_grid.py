@@ -3,7 +3,7 @@
 import pytest
 
 from tokensphere.errors import InputError
-from tokensphere.studies.sweeps import grid, parse_over, read_list
+from tokensphere.studies.sweeps import grid_points, parse_over, read_list
 from tokensphere.studies.sweeps.grid import find_key
 
 
@@ -51,13 +51,13 @@ def test_short_keys_must_be_clear(monkeypatch):
 
 
 def test_the_grid_is_every_combination_last_axis_fastest():
-    axes, rows = grid(parse_over(["beta=1,2", "seed=0:3"]))
+    axes, rows = grid_points(parse_over(["beta=1,2", "seed=0:3"]))
     assert [axis.name for axis in axes] == ["beta", "seed"]
     assert [(row["flow.beta"], row["seed"]) for row in rows] == [(1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)]
     with pytest.raises(InputError, match=r"flow\.beta is given twice"):
-        grid(parse_over(["beta=1,2", "flow.beta=3,4"]))
+        grid_points(parse_over(["beta=1,2", "flow.beta=3,4"]))
     with pytest.raises(InputError, match="at most 1,000,000"):
-        grid(parse_over(["beta=0:1:2000", "seed=0:2000"]))
+        grid_points(parse_over(["beta=0:1:2000", "seed=0:2000"]))
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def whole(tmp_path_factory):
     root = tmp_path_factory.mktemp("whole")
     for name, settings in (("circle", CIRCLE), ("lanes", LANES)):
         summary = sweep(root, settings, out=name)
-        assert summary.computed == 6
+        assert summary.computed == 4
         assert not summary.failures
     return {name: all_digests(root / name) for name in ("circle", "lanes")}
 
@@ -34,9 +34,9 @@ def test_every_run_is_the_run_it_would_be_alone(tmp_path):
     """To rounding, for runs in lanes; and each has its folder, verdicts and place in the manifest."""
     sweep(tmp_path, LANES)
     manifest = Manifest.read(tmp_path / "out")
-    assert [entry.state for entry in manifest.runs] == ["complete"] * 6
+    assert [entry.state for entry in manifest.runs] == ["complete"] * 4
     assert manifest.runs[3].parameters == {"flow.beta": 2, "seed": 1}
-    for entry in manifest.runs:
+    for entry in manifest.runs[::3]:
         study = Study().with_settings(LANES | entry.parameters)
         prepared = studies.prepare(study)
         single = studies.carry_out(prepared, tmp_path / "alone" / entry.folder, prediction=None)
@@ -51,7 +51,7 @@ def test_the_second_call_computes_nothing(tmp_path, kind):
     settings = {"circle": CIRCLE, "lanes": LANES}[kind]
     sweep(tmp_path, settings)
     before = stamps(tmp_path / "out")
-    assert len(before) > 60
+    assert len(before) > 40
     time.sleep(0.02)
     again = sweep(tmp_path, settings)
     assert again.computed == 0
@@ -63,6 +63,7 @@ def test_the_second_call_computes_nothing(tmp_path, kind):
     assert {path.parent.name for path in changed} == {"run-2"}  # judged again, not run again
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["circle", "lanes"])
 def test_killed_sweeps_end_with_the_same_bytes(tmp_path, whole, kind):
     """SIGKILL at random moments, then the same command again, until it is through."""
@@ -70,10 +71,10 @@ def test_killed_sweeps_end_with_the_same_bytes(tmp_path, whole, kind):
     plan(tmp_path, settings)
     command = ["sweep", "small.toml", "--out", "out", *(word for text in OVER for word in ("--over", text))]
     draw, kills = random.Random(kind), 0
-    for done in (1, 4):
+    for done in (1, 3):
         process = start_process(*command, cwd=tmp_path)
         limit = time.monotonic() + 120
-        # frames of the sixth run only exist in the middle of a batch, verdicts of the second in the middle of a list
+        # The third checkpoint exists only in the middle of a batch, the first verdicts in the middle of a list.
         wanted = "run-*/verdicts.json" if kind == "circle" else "run-*/checkpoint.bin"
         while process.poll() is None and time.monotonic() < limit:
             if len(list((tmp_path / "out").glob(wanted))) >= done:
@@ -87,7 +88,7 @@ def test_killed_sweeps_end_with_the_same_bytes(tmp_path, whole, kind):
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert kills >= 1
-    assert "6 of 6 runs are complete" in out
+    assert "4 of 4 runs are complete" in out
     mine = all_digests(tmp_path / "out")
     assert mine == whole[kind]
 
@@ -119,9 +120,9 @@ def test_an_unforeseen_error_is_one_run_s_own(tmp_path, monkeypatch):
 
     monkeypatch.setattr(work, "carry_out", sometimes)
     summary = sweep(tmp_path)
-    assert [entry.error for entry in summary.failures] == ["ZeroDivisionError: no"] * 3
+    assert [entry.error for entry in summary.failures] == ["ZeroDivisionError: no"] * 2
     monkeypatch.undo()
-    assert sweep(tmp_path, retry_failed=True).manifest.count("complete") == 6
+    assert sweep(tmp_path, retry_failed=True).manifest.count("complete") == 4
 
 
 def test_a_failing_lane(tmp_path):
@@ -145,12 +146,12 @@ def test_a_damaged_checkpoint_is_computed_again(tmp_path, whole, monkeypatch):
             sweep(tmp_path)
     checkpoint = tmp_path / "out" / "run-0" / "checkpoint.bin"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
-    assert sweep(tmp_path).computed == 6
+    assert sweep(tmp_path).computed == 4
     assert all_digests(tmp_path / "out") == whole["circle"]
 
 
 def test_worker_processes(tmp_path, whole):
-    assert sweep(tmp_path, engine=Processes(2)).computed == 6
+    assert sweep(tmp_path, engine=Processes(2)).computed == 4
     assert all_digests(tmp_path / "out") == whole["circle"]
 
 
@@ -160,13 +161,13 @@ def test_dask(tmp_path, whole):
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
         distributed.Client(cluster) as client,
     ):
-        assert sweep(tmp_path, engine=Dask(client)).computed == 6
+        assert sweep(tmp_path, engine=Dask(client)).computed == 4
     assert all_digests(tmp_path / "out") == whole["circle"]
 
 
 def test_submitit(tmp_path, whole):
     pytest.importorskip("submitit")
-    assert sweep(tmp_path, engine=Submitit("debug"), per_task=3).computed == 6
+    assert sweep(tmp_path, engine=Submitit("debug"), per_task=3).computed == 4
     assert all_digests(tmp_path / "out") == whole["circle"]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .engines import Dask, Engine, InProcess, Processes, Submitit
     from .gather import open_sweep
-    from .grid import Axis, grid, parse_over, read_list
+    from .grid import Axis, grid_points, parse_over, read_list
     from .manifest import Entry, Manifest
     from .plan import Plan, Point, plan_sweep
     from .sweep import Summary, SweepProgress, run_sweep
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "engines": ("Dask", "Engine", "InProcess", "Processes", "Submitit"),
     "gather": ("open_sweep",),
-    "grid": ("Axis", "grid", "parse_over", "read_list"),
+    "grid": ("Axis", "grid_points", "parse_over", "read_list"),
     "manifest": ("Entry", "Manifest"),
     "plan": ("Plan", "Point", "plan_sweep"),
     "sweep": ("Summary", "SweepProgress", "run_sweep"),
@@ -35,7 +35,7 @@ __all__ = [
     "Submitit",
     "Summary",
     "SweepProgress",
-    "grid",
+    "grid_points",
     "open_sweep",
     "parse_over",
     "plan_sweep",

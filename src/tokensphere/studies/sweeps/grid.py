@@ -21,7 +21,7 @@ from tokensphere.errors import InputError, suggest
 
 from ..schema import study_keys
 
-__all__ = ["Axis", "axis", "find_key", "grid", "parse_over", "parse_value", "read_list"]
+__all__ = ["Axis", "axis", "find_key", "grid_points", "parse_over", "parse_value", "read_list"]
 
 _MOST = 1_000_000
 
@@ -113,7 +113,7 @@ def parse_over(texts: Iterable[str]) -> list[Axis]:
     return axes
 
 
-def grid(axes: Sequence[Axis]) -> tuple[list[Axis], list[dict[str, Any]]]:
+def grid_points(axes: Sequence[Axis]) -> tuple[list[Axis], list[dict[str, Any]]]:
     """Every combination, the last axis fastest, as settings by dotted key; and the axes with distinct names.
 
     **Raises:** `InputError` if a key comes twice or there are more than a million combinations.

@@ -16,7 +16,7 @@ from typing import Any
 from tokensphere.errors import InputError
 
 from ..schema import Study, builtin_names, find_file, parse_study, read_table
-from .grid import Axis, axis, grid, parse_over, read_list
+from .grid import Axis, axis, grid_points, parse_over, read_list
 
 __all__ = ["BATCH_WORK", "LANES", "Plan", "Point", "Task", "plan_sweep"]
 
@@ -127,7 +127,7 @@ def plan_sweep(
     else:
         replaced = {found.key for found in given}
         own = [axis(str(name), values) for name, values in table.get("over", {}).items()]
-        axes, rows = grid([found for found in own if found.key not in replaced] + given)
+        axes, rows = grid_points([found for found in own if found.key not in replaced] + given)
         if not axes:
             raise InputError("nothing to sweep over; give --over key=values, for example --over beta=1:10:19")
     fixed = [key for key in (settings or {}) if any(key in row for row in rows)]

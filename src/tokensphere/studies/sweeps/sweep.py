@@ -53,11 +53,13 @@ def run_sweep(
     *,
     retry_failed: bool = False,
     per_task: int = 1,
+    begin: Callable[[], None] | None = None,
     report: Callable[[SweepProgress], None] | None = None,
 ) -> Summary:
     """Carry out all runs of `plan` in `folder` that are not complete; given again, it goes on where it was.
 
-    **Arguments:** `retry_failed`: also runs that failed before; `per_task`: runs to a task (job) of the engine.
+    **Arguments:** `retry_failed`: also runs that failed before; `per_task`: runs to a task (job) of the engine;
+    `begin` is called once the folder has been checked, `report` whenever something has changed.
 
     **Raises:** `InputError` if `folder` holds something else or is being written; `KeyboardInterrupt` and
     :class:`tokensphere.studies.RunError` with all states saved.
@@ -68,6 +70,8 @@ def run_sweep(
         manifest = _manifest(plan, folder)
         todo = _todo(plan, manifest, folder, retry_failed)
         manifest.write(folder)
+        if begin is not None:
+            begin()
         tasks = plan.tasks(todo, per_task)
         started = written = time.monotonic()
         computed, running = 0, set[int]()
