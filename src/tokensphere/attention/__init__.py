@@ -13,6 +13,7 @@ from .harmonic import Harmonic
 from .polynomial import Polynomial
 from .sphere_series import SphereSeries
 from .spherical import sphere_degrees
+from .whole import Whole
 
 __all__ = [
     "BACKENDS",
@@ -26,6 +27,7 @@ __all__ = [
     "Harmonic",
     "Polynomial",
     "SphereSeries",
+    "Whole",
     "choose",
     "circle_modes",
     "sphere_degrees",

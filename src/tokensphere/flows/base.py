@@ -17,7 +17,7 @@ from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, ch
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, jnp, rowwise_dot
 
-__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_field", "project"]
+__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_attended", "evaluate_field", "project"]
 
 
 def project(tokens: Any, vectors: Any) -> Any:
@@ -46,6 +46,10 @@ class AbstractFlow(eqx.Module):
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
         """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `angular`: time steppers then turn angles."""
         raise TypeError(f"{type(self).__name__} is not a flow on the circle")
+
+    def attended(self, tokens: Any, weights: Any, t: Any) -> Any:
+        """The attention output A_i (n, dim) *before* projection, without any check of the input: what a layer adds."""
+        raise InputError(f"{type(self).__name__} has no attention output, so it has no layers; use another method")
 
     @abc.abstractmethod
     def field(self, tokens: Any, weights: Any, t: Any) -> Any:
@@ -181,6 +185,11 @@ class AttentionFlow(AbstractFlow):
         log_z, mean = _attend(self, tokens, weights, only_tangent)
         return project(tokens, _multiply(self.value, mean) * type(self).strength(self, log_z))
 
+    def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
+        """A_i (n, dim): Z_i⁻¹ Σ_j w_j e^{β x_iᵀB x_j} V x_j for SA, without Z_i⁻¹ for USA; `field` is P_{x_i} A_i."""
+        log_z, mean = _attend(self, tokens, weights)
+        return _multiply(self.value, mean) * type(self).strength(self, log_z)
+
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt.
 
@@ -276,6 +285,10 @@ def _call_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
     return type(flow).field(flow, tokens, weights, t)
 
 
+def _call_attended(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    return type(flow).attended(flow, tokens, weights, t)
+
+
 # The hot path goes through plain functions and `type(x).method(x, …)`: binding a method of an equinox module
 # costs about as much as a Fourier sum over 1,000 tokens.
 
@@ -304,6 +317,7 @@ def _attend(flow: AttentionFlow, tokens: Any, weights: Any, tangent: bool = Fals
 
 
 _compiled_field = eqx.filter_jit(_call_field)
+_compiled_attended = eqx.filter_jit(_call_attended)
 _compiled_attend = eqx.filter_jit(_attend)
 
 
@@ -312,3 +326,10 @@ def evaluate_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any
     if flow.on_host:
         return _call_field(flow, tokens, weights, t)
     return _compiled_field(flow, tokens, weights, jnp.asarray(t))  # an array, so that no time compiles anew
+
+
+def evaluate_attended(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    """`flow.attended` for a resolved flow, where `evaluate_field` evaluates it."""
+    if flow.on_host:
+        return _call_attended(flow, tokens, weights, t)
+    return _compiled_attended(flow, tokens, weights, jnp.asarray(t))

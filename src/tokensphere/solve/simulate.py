@@ -40,7 +40,8 @@ def simulate(
     - `times`: increasing save times, reached exactly.
     - `rtol`: the largest error of any token over one step, in radians, for adaptive methods
       (`"tsit5"`, `"dopri8"`).
-    - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`).
+    - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`), or of one layer for
+      `"layer"`: x⁺ = N(x + ηA), saved at whole numbers of layers t = ηℓ.
     - `events`: see :mod:`tokensphere.solve.events`; a terminal event ends the run early.
     - `observe`: called with the :class:`State` after every accepted step.
 
@@ -71,7 +72,7 @@ def simulate(
     log: list[tuple[float, float, float]] = []
 
     def keep(state: State) -> None:
-        frames.append((state.t, np.asarray(state.tokens), np.asarray(state.velocity)))
+        frames.append((state.t, np.asarray(state.tokens), integrator.velocity(state)))
 
     state = integrator.start(points)
     keep(state)

@@ -10,6 +10,7 @@ from .geometry import angles, chordal, from_angles, geodesic, normalize, project
 from .harmonics import harmonic_power, moments
 from .perturbed import equispaced, perturbed_uniform, quiet
 from .random import cap, mixture, uniform, von_mises_fisher
+from .span import in_span
 from .structured import equiangular
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "from_angles",
     "geodesic",
     "harmonic_power",
+    "in_span",
     "load_tokens",
     "mixture",
     "moments",
