@@ -30,3 +30,9 @@ def best_of(function: Callable[[], object], repeats: int = 7) -> float:
         function()
         timings.append(time.perf_counter() - started)
     return min(timings)
+
+
+def peak_megabytes() -> float:
+    """Largest memory this process has held so far (Linux; `ru_maxrss` would count the parent's at the fork)."""
+    with open("/proc/self/status", encoding="utf-8") as file:
+        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("VmHWM"))

@@ -24,7 +24,9 @@ def test_the_check_sees_a_heavy_import():
     assert loaded_after("import tokensphere; tokensphere.simulate") >= {"jax", "scipy"}
 
 
-@pytest.mark.parametrize("command", ["['--help']", "['predict', '--help']", "['run', '--help']", "['--version']"])
+@pytest.mark.parametrize(
+    "command", ["['--help']", "['predict', '--help']", "['run', '--help']", "['sweep', '--help']", "['--version']"]
+)
 def test_help_is_light(command):
     code = f"""
 from tokensphere.cli import main

@@ -6,7 +6,7 @@ import pytest
 from conformance.direct import attended, circle_sums
 from scipy.special import ive
 
-from tokensphere.attention import Circle, circle_modes
+from tokensphere.attention import Circle, circle_modes, fourier
 from tokensphere.errors import InputError
 from tokensphere.sphere import from_angles
 
@@ -77,6 +77,55 @@ def test_only_far_rows_are_summed_directly(monkeypatch):
     assert seen == []
     Circle()(from_angles([0.0, 1.5]), from_angles([0.0, 0.1]), beta=1000.0)
     assert seen == [1]
+
+
+@pytest.mark.parametrize("beta", [0.5, 5.0, 50.0, 500.0, 1e4])
+@pytest.mark.parametrize("tolerance", [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2])
+def test_errors_stay_below_the_tolerance(tolerance, beta):
+    for clustered in (False, True):
+        tokens, theta, masses = cloud(3000, clustered)
+        rows = np.arange(200)
+        z, force = circle_sums(theta, theta[rows], masses, beta)
+        circle = Circle(tolerance=tolerance)
+        log_z, mean = circle(tokens, tokens, None, masses, beta=beta, tangent=True)
+        got = np.exp(log_z - beta)[rows]
+        rounding = 4e-16 * beta  # of log Z, which is of size β
+        assert np.abs(got - z).max() <= (tolerance + rounding) * z.max()
+        got = got * counter_clockwise(tokens, mean)[rows]
+        assert np.abs(got - force).max() <= (tolerance + rounding) * np.abs(force).max()
+        assert np.abs(circle.pull(theta, masses, beta)[rows] - force).max() <= tolerance * np.abs(force).max()
+
+
+def test_a_coarser_tolerance_needs_fewer_modes():
+    modes = [fourier.circle_kernel(500.0, tolerance).modes for tolerance in (1e-12, 1e-8, 1e-4, 1e-2)]
+    assert modes == sorted(modes, reverse=True)
+    assert modes[-1] < 0.6 * modes[0] < 0.6 * circle_modes(500.0)
+
+
+def test_parts_of_a_cloud_add_up_and_blocks_do_not_matter(monkeypatch):
+    _, theta, masses = cloud(1000, clustered=True)
+    kernel = fourier.circle_kernel(30.0)
+    whole = fourier.analyse(theta, masses, kernel)
+    parts = sum(fourier.analyse(theta[k::3], masses[k::3], kernel) for k in range(3))
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(whole, np.exp(-1j * np.outer(np.arange(whole.size), theta)) @ masses, atol=1e-12)
+    monkeypatch.setattr(fourier, "BLOCK", 300)
+    np.testing.assert_allclose(fourier.analyse(theta, masses, kernel), whole, rtol=0, atol=1e-13)
+    got = fourier.synthesise(whole, theta[:500], kernel)
+    for field, want in zip(got, circle_sums(theta, theta[:500], masses, 30.0), strict=True):
+        assert np.abs(field - want).max() < 1e-12 * np.abs(want).max()
+
+
+@pytest.mark.parametrize("method", ["pull", "mean_pull"])
+def test_angles_and_masses_that_are_not_finite_are_named(method):
+    call = getattr(Circle(), method)
+    angles, masses = np.linspace(0, 3, 5), np.full(5, 0.2)
+    assert np.isfinite(call(angles, masses.astype(complex), 5.0)).all()
+    for bad in (np.nan, np.inf):
+        with pytest.raises(InputError, match="the angle of token 3 is not finite"):
+            call(np.where(np.arange(5) == 3, bad, angles), masses, 5.0)
+        with pytest.raises(InputError, match="the mass of token 2 is not finite"):
+            call(angles, np.where(np.arange(5) == 2, bad, masses), 5.0)
 
 
 @pytest.mark.parametrize("beta", [-1000.0, -5.0, -1e-3])

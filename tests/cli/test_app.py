@@ -13,15 +13,18 @@ import tokensphere
 from tokensphere import studies
 
 
-@pytest.mark.parametrize("command", [(), ("predict",), ("run",), ("report",)], ids=lambda c: "-".join(c) or "app")
+@pytest.mark.parametrize(
+    "command", [(), ("predict",), ("run",), ("sweep",), ("report",)], ids=lambda c: "-".join(c) or "app"
+)
 def test_help(call, command):
     code, out, err = call(*command, "--help")
     assert (code, err) == (0, "")
     assert "Usage: tokensphere" in out
     wanted = {
-        (): ["predict", "run", "report", "--version"],
+        (): ["predict", "run", "sweep", "report", "--version"],
         ("predict",): ["--beta", "--dim", "--tokens", "--flow", "--threshold", "--noise", "--json", "first:last:count"],
         ("run",): ["--set", "--out", "--resume", "--explain", "--figures", "--no-figures", "--strict", "--json"],
+        ("sweep",): ["--over", "--list", "--set", "--out", "--workers", "--dask", "--slurm", "--submitit"],
         ("report",): ["FOLDER", "--json"],
     }
     for text in wanted[command]:
@@ -56,8 +59,8 @@ BAD_INPUT = [
     (("predict", "--beta", "5", "--step", "1", "--layers", "0"), ["layers must be a whole number >= 1, got 0"]),
     (("predict", "--beta", "5", "--noise", "-1"), ["noise must be a finite number >= 0, got -1.0"]),
     (("predict", "--beta", "5", "--degrees", "0"), ["degree", "got 0"]),
-    (("run",), ["give a study: a .toml file, or one of emergence, emergence-beta7"]),
-    (("run", "nosuch"), ["no study named 'nosuch'; known: emergence, emergence-beta7"]),
+    (("run",), ["give a study: a .toml file, or one of alignment, emergence, emergence-beta7"]),
+    (("run", "nosuch"), ["no study named 'nosuch'; known: alignment, emergence, emergence-beta7"]),
     (("run", "emergenc"), ["did you mean 'emergence'?"]),
     (("run", "nowhere.toml"), ["no study file at nowhere.toml"]),
     (("run", "broken.toml"), ["broken.toml is not valid TOML"]),

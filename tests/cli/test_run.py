@@ -94,7 +94,7 @@ def test_strict(call, small):
 
 
 def test_report_gives_the_same_verdicts(call, monkeypatch, small):
-    monkeypatch.setattr("tokensphere.cli.run.write_faces", lambda *_: None)
+    monkeypatch.setattr("tokensphere.cli.faces.write_faces", lambda *_: None)
     call("run", small, "--no-figures", "--out", "a", "--set", "solve.t_end=0.3")
     names = ("predictions.json", "verdicts.json")
     before = [Path("a", name).read_text() for name in names]
@@ -126,7 +126,7 @@ def test_figures_and_report(call, small):
 
 
 def test_report_of_an_interrupted_run(call, monkeypatch, tmp_path):
-    monkeypatch.setattr("tokensphere.cli.run.write_faces", lambda *_: None)
+    monkeypatch.setattr("tokensphere.cli.faces.write_faces", lambda *_: None)
 
     def stop(progress):
         if progress.steps == count:

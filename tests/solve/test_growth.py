@@ -16,7 +16,7 @@ def circle_rate(flow, beta, degree, phase, attention):
     rates = growth_rates(beta, 2, range(1, 12), flow)
     end = min(2 / rates[degree - 1], 5 / rates.max())
     made = (KINDS | SHIFTED)[flow](beta, attention=attention)
-    start = ts.sphere.equispaced(120, 1e-6, degree, phase)
+    start = ts.sphere.equispaced(1009, 1e-6, degree, phase)  # a prime: no resonance with a grid
     run = ts.simulate(made, start, [0, end], method="dopri8", step_size=end / 25)
     modes = [ts.sphere.moments(ts.sphere.angles(x), degree)[degree] for x in run.tokens.values]
     assert abs(modes[0]) == pytest.approx(1e-6, rel=1e-8)

@@ -136,7 +136,7 @@ def small_disk(tmp_path):
 
 
 def test_a_real_disk_fills_up(small_disk, tmp_path, monkeypatch):
-    monkeypatch.setattr("tokensphere.studies.run._BYTES_LEFT_FREE", 0)
+    monkeypatch.setattr("tokensphere.studies.folder._BYTES_LEFT_FREE", 0)
     settle(tmp_path / "whole", **LONG)
     prepared, folder = prepare(study(**LONG)), small_disk / "r"
     ballast = small_disk / "ballast"

@@ -129,7 +129,7 @@ def test_a_resumed_run_never_takes_frames_back(tmp_path, whole):
             raise Crash
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tokensphere.studies.run._COMMIT_SECONDS", 0.0)
+        patch.setattr("tokensphere.studies.recorder._COMMIT_SECONDS", 0.0)
         with pytest.raises(Crash):
             prepared.run(tmp_path / "r", resume=False, report=stop)
         before = committed(tmp_path / "r")

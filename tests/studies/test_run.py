@@ -239,9 +239,10 @@ def test_more_tokens_than_memory_are_refused():
         prepare(study(tokens__n=10**10))
 
 
-def test_the_circle_sum_needs_a_circle():
-    with pytest.raises(InputError, match=r"flow\.attention = 'circle' needs dim 2"):
-        prepare(study(tokens__dim=3))
+@pytest.mark.parametrize(("name", "dim"), [("circle", 3), ("circle-series", 3), ("harmonic", 2), ("sphere-series", 2)])
+def test_spectral_sums_need_their_sphere(name, dim):
+    with pytest.raises(InputError, match=rf"flow\.attention = '{name}' needs dim {5 - dim}"):
+        prepare(study(**{"tokens.n": 20, "tokens.dim": dim, "flow.attention": name}))
 
 
 def test_a_folder_in_use_or_a_file_is_refused_and_left_alone(tmp_path):

@@ -182,8 +182,8 @@ def test_missing_files_and_names():
 
 
 def test_studies_that_come_along():
-    assert builtin_names() == ["emergence", "emergence-beta7"]
-    first, second = (load_study(name) for name in builtin_names())
+    assert builtin_names() == ["alignment", "emergence", "emergence-beta7"]
+    _, first, second = (load_study(name) for name in builtin_names())
     assert first == Study()
     assert (second.name, second.flow.beta, second.solve.t_end) == ("emergence-beta7", 7.0, 0.1)
 
@@ -240,6 +240,7 @@ CHANGES = {
     "tokens.law": "cap",
     "tokens.n": 20_001,
     "tokens.dim": 3,
+    "tokens.ensemble": 2,
     "tokens.concentration": 11.0,
     "tokens.centers": 2,
     "tokens.angle": 1.1,
@@ -263,6 +264,7 @@ CHANGES = {
     "measure.cluster_angle": 0.2,
     "measure.cluster_mass": 0.1,
     "measure.layer_step": 0.2,
+    "measure.threshold": 0.99,
 }
 NEUTRAL = {"name": "other", "solve.checkpoint_seconds": 60.0, "solve.max_steps": 7}
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from .base import AbstractAttention, Attended
 from .choose import BACKENDS, Choice, choose
 from .circle import Circle
+from .circle_series import CircleSeries
+from .collapsed import Collapsed
 from .dense import Dense
 from .fourier import circle_modes
 from .harmonic import Harmonic
+from .polynomial import Polynomial
 from .sharded import Sharded
+from .sphere_series import SphereSeries
 from .spherical import sphere_degrees
+from .whole import Whole
 
 __all__ = [
     "BACKENDS",
@@ -17,9 +22,14 @@ __all__ = [
     "Attended",
     "Choice",
     "Circle",
+    "CircleSeries",
+    "Collapsed",
     "Dense",
     "Harmonic",
+    "Polynomial",
     "Sharded",
+    "SphereSeries",
+    "Whole",
     "choose",
     "circle_modes",
     "sphere_degrees",

@@ -14,7 +14,6 @@ from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 
-from tokensphere.errors import InputError
 from tokensphere.parallel import TokenMesh
 
 __all__ = ["AbstractAttention", "Attended"]
@@ -37,6 +36,7 @@ class AbstractAttention(eqx.Module):
 
     on_host: ClassVar[bool] = False
     isotropic_only: ClassVar[bool] = False
+    shareable: ClassVar[bool] = False
 
     def shared(
         self,
@@ -52,11 +52,9 @@ class AbstractAttention(eqx.Module):
         """The same sum when every process of `mesh` holds a slice of the queries and of the keys (NumPy arrays).
 
         `weights` are the slice's part of all masses and must be given. Called by
-        :class:`tokensphere.attention.Sharded` on all processes together.
-
-        **Raises:** `InputError` where a backend cannot be shared.
+        :class:`tokensphere.attention.Sharded` on all processes together, for a backend that is `shareable`.
         """
-        raise InputError(f"{type(self).__name__} attention cannot be shared by many processes; use dense")
+        raise NotImplementedError
 
     def total(self, partial: Any) -> Any:
         """Σ over the processes that share the tokens of a partial sum: the sum itself where there is one process."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.parallel import SERIAL, Mesh, TokenMesh
+from tokensphere.threads import in_chunks
 
 from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
@@ -34,6 +35,7 @@ class Circle(AbstractAttention):
     """
 
     on_host: ClassVar[bool] = True
+    shareable: ClassVar[bool] = True
     isotropic_only: ClassVar[bool] = True
 
     tolerance: float = eqx.field(static=True, default=FINEST)
@@ -146,7 +148,9 @@ class _Space:
         return circle_kernel(beta, tolerance)
 
     def place(self, points: np.ndarray, kernel: CircleKernel) -> Transform:
-        return Transform(np.arctan2(points[:, 1], points[:, 0]), kernel.modes, kernel.epsilon)
+        angles = np.empty(len(points))
+        in_chunks(len(points), lambda part: np.arctan2(points[part, 1], points[part, 0], out=angles[part]))
+        return Transform(angles, kernel.modes, kernel.epsilon)
 
     def receive(
         self, moments: np.ndarray, place: Transform, points: np.ndarray, kernel: CircleKernel, tangent: bool
@@ -156,11 +160,14 @@ class _Space:
             parts.append(kernel.radial * moments)
         z, along, *radial = place.synthesise(np.stack(parts))
         sums = np.empty_like(points)
-        np.multiply(along, points[:, 1], out=sums[:, 0])
-        np.negative(sums[:, 0], out=sums[:, 0])
-        np.multiply(along, points[:, 0], out=sums[:, 1])
-        if radial:
-            sums += radial[0][:, None] * points
+
+        def turn(part: slice) -> None:
+            sums[part, 0] = -along[part] * points[part, 1]
+            sums[part, 1] = along[part] * points[part, 0]
+            if radial:
+                sums[part] += radial[0][part, None] * points[part]
+
+        in_chunks(len(points), turn)
         return Received(z, sums, _root_mean_square(parts[0]))
 
     def receive_values(self, moments: np.ndarray, place: Transform, kernel: CircleKernel) -> Received:

@@ -1,16 +1,19 @@
-"""The direct sum over all pairs, in blocks of queries: any dimension, keys, values and masses.
+"""The direct sum over all pairs: any dimension, queries, keys, values, masses, masks, heads.
 
-    log Z_i = m_i + log Σ_j e^{β⟨q_i,y_j⟩ + log w_j − m_i},   m_i = max_j (β⟨q_i,y_j⟩ + log w_j)
+    log Z_i = log Σ_j w_j e^{β⟨q_i,y_j⟩},     mean_i = Σ_j w_j e^{β⟨q_i,y_j⟩} v_j / Z_i
 
-The row maximum keeps every exponential in [0, 1] at any β. One block holds `block` numbers, so memory is
-O(n) and an n×n array never exists; cost is O(m n d).
+Numbers on the host go through compiled loops (:mod:`.host`). Inside transformed code (`jit`, `grad`, `vmap`) and on
+accelerators the same sum is JAX code over blocks of queries, with the largest logit of each row taken out. Either way
+memory is O(n): an n×n array never exists; cost is O(m n d).
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax, jnp
@@ -21,21 +24,38 @@ from .base import AbstractAttention, Attended
 __all__ = ["Dense"]
 
 
-def _check_finite(**arrays: jax.Array) -> None:
-    for name, array in arrays.items():
-        good = jnp.isfinite(array).all(axis=1)
-        if not bool(good.all()):
-            raise InputError(f"{name}: token {int(jnp.argmin(good))} is not finite")
-
-
 class Dense(AbstractAttention):
-    """All pairs, exactly (to rounding). Differentiable, works under `jit`, `vmap` and `grad`.
+    """All pairs, exactly (to rounding), in single precision if queries, keys and values are, else in double.
 
-    `block` is the number of logits held at once (default 2^18, 2 MB in float64, about the size of a
-    second-level cache).
+    **Fields:**
+
+    - `causal`: query i sees keys j ≤ i only.
+    - `mask` (m, n) of booleans: query i sees key j where it is true; `None` for all. A query that sees nothing
+      has log Z = −∞ and mean 0.
+    - `symmetric`: promises ⟨q_i, y_j⟩ = ⟨q_j, y_i⟩ (self-attention with a symmetric B), so that every exponential
+      serves two tokens. Where queries and keys are the same array, this is known without a promise.
+    - `block`: the number of logits that the JAX form holds at once (default 2^18, 2 MB in double precision).
+
+    **Arguments** of a call: see :class:`~tokensphere.attention.AbstractAttention`. Heads are a leading axis:
+    queries (h, m, d), keys (h, n, d), values (h, n, c), weights (n,) or (h, n) give log Z (h, m), mean (h, m, c).
+
+    **Raises:** `InputError` naming a token that is not finite, or shapes that do not fit.
     """
 
+    causal: bool = eqx.field(static=True, default=False)
+    mask: Any = None
+    symmetric: bool = eqx.field(static=True, default=False)
     block: int = eqx.field(static=True, default=2**18)
+
+    @property
+    def shareable(self) -> bool:  # type: ignore[override]
+        """Whether many processes can share the sum: without a mask."""
+        return self.mask is None and not self.causal
+
+    @property
+    def on_host(self) -> bool:  # type: ignore[override]
+        """Whether numbers are summed by compiled loops on the host: always, unless JAX has an accelerator."""
+        return jax.default_backend() == "cpu"
 
     def __call__(
         self,
@@ -47,28 +67,68 @@ class Dense(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
-        queries, keys = jnp.asarray(queries), jnp.asarray(keys)
-        values = keys if values is None else jnp.asarray(values)
-        if not is_traced(queries, keys, values):
-            _check_finite(queries=queries, keys=keys, values=values)
+        symmetric = self.symmetric or queries is keys
+        values = keys if values is None else values
+        _check_shapes(queries, keys, values, weights, self.mask)
+        heads = np.ndim(queries) == 3
+        if is_traced(queries, keys, values, weights, beta, self.mask) or not self.on_host:
+            one = functools.partial(self._blocks, beta=beta)
+            if not heads:
+                return one(queries, keys, values, weights)
+            return jax.vmap(one, in_axes=(0, 0, 0, 0 if np.ndim(weights) == 2 else None))(
+                queries, keys, values, weights
+            )
+        if not heads:
+            return self._host(queries, keys, values, weights, beta, symmetric)
+        count = len(queries)
+        masses = [weights] * count if weights is None or np.ndim(weights) == 1 else weights
+        parts = [self._host(queries[h], keys[h], values[h], masses[h], beta, symmetric) for h in range(count)]
+        return Attended(np.stack([part.log_z for part in parts]), np.stack([part.mean for part in parts]))
+
+    def _host(self, queries: Any, keys: Any, values: Any, weights: Any, beta: Any, symmetric: bool) -> Attended:
+        from .host import attend  # Numba is loaded when it is needed
+
+        queries, keys, values = np.asarray(queries), np.asarray(keys), np.asarray(values)
+        _check_finite(queries=queries, keys=keys, values=values)
+        mask = None if self.mask is None else np.asarray(self.mask, dtype=bool)
+        log_z, mean = attend(
+            queries, keys, values, weights, float(beta), symmetric=symmetric, causal=self.causal, mask=mask
+        )
+        return Attended(log_z, mean)
+
+    def _blocks(self, queries: Any, keys: Any, values: Any, weights: Any, *, beta: Any) -> Attended:
+        """The sum in JAX, `block` logits at a time."""
+        queries, keys, values = jnp.asarray(queries), jnp.asarray(keys), jnp.asarray(values)
         m, n = queries.shape[0], keys.shape[0]
         log_w = jnp.full(n, -jnp.log(float(n))) if weights is None else jnp.log(jnp.asarray(weights))
         # One product returns the sum of the values and, in the last column, the sum of the weights.
         augmented = jnp.concatenate([values, jnp.ones((n, 1), values.dtype)], axis=1)
 
-        def attend(block_queries: jax.Array) -> tuple[jax.Array, jax.Array]:
-            logits = (beta * block_queries) @ keys.T + log_w
+        def attend(rows: jax.Array, index: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+            logits = (beta * rows) @ keys.T + log_w
+            if self.causal:
+                logits = jnp.where(jnp.arange(n) <= index[:, None], logits, -jnp.inf)
+            if mask is not None:
+                logits = jnp.where(mask, logits, -jnp.inf)
             top = jnp.max(logits, axis=-1, keepdims=True)
+            top = jnp.where(top == -jnp.inf, 0.0, top)  # a query that sees nothing
             sums = jnp.exp(logits - top) @ augmented
-            return top[:, 0] + jnp.log(sums[:, -1]), sums[:, :-1] / sums[:, -1:]
+            z = sums[:, -1:]
+            return top[:, 0] + jnp.log(z[:, 0]), sums[:, :-1] / jnp.where(z > 0, z, 1.0)
 
         rows = max(1, min(m, self.block // n))
+        index = jnp.arange(m)
         if rows >= m:
-            return Attended(*attend(queries))
+            return Attended(*attend(queries, index, self.mask))
         blocks = -(-m // rows)
-        padded = jnp.concatenate([queries, jnp.zeros((blocks * rows - m, queries.shape[1]), queries.dtype)])
+
+        def split(array: Any) -> Any:
+            filler = jnp.zeros((blocks * rows - m, *array.shape[1:]), array.dtype)
+            return jnp.concatenate([array, filler]).reshape(blocks, rows, *array.shape[1:])
+
+        parts = jax.tree.map(split, (queries, index, self.mask))
         # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
-        log_z, mean = jax.lax.map(jax.checkpoint(attend), padded.reshape(blocks, rows, -1))
+        log_z, mean = jax.lax.map(lambda part: jax.checkpoint(attend)(*part), parts)
         return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])
 
     def shared(
@@ -82,7 +142,34 @@ class Dense(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
-        """See :class:`AbstractAttention`: blocks of keys pass round a ring of all devices."""
-        from .ring import ring_sums
+        """See :class:`AbstractAttention`: keys pass round a ring of all processes, or of all devices."""
+        from .ring import host_ring_sums, ring_sums
 
+        if mesh.local_devices == 1 and self.on_host:
+            return Attended(
+                *host_ring_sums(mesh, queries, keys, values, weights, beta, self.symmetric or queries is keys)
+            )
         return Attended(*ring_sums(mesh, queries, keys, values, weights, beta, self.block))
+
+
+def _check_finite(**arrays: np.ndarray) -> None:
+    seen: list[np.ndarray] = []
+    for name, array in arrays.items():
+        if any(array is other for other in seen):
+            continue
+        seen.append(array)
+        if not np.isfinite(array).all():
+            bad = int(np.argmin(np.isfinite(array).all(axis=1)))
+            raise InputError(f"{name}: token {bad} is not finite")
+
+
+def _check_shapes(queries: Any, keys: Any, values: Any, weights: Any, mask: Any) -> None:
+    q, y, v = np.shape(queries), np.shape(keys), np.shape(values)
+    if len(q) not in (2, 3) or len(y) != len(q) or len(v) != len(q) or q[-1] != y[-1] or y[:-1] != v[:-1]:
+        raise InputError(f"queries {q}, keys {y} and values {v} do not fit: give (m, d), (n, d) and (n, c)")
+    if q[:-2] != y[:-2]:
+        raise InputError(f"queries have {q[0]} heads, and keys have {y[0]}")
+    if weights is not None and np.shape(weights) not in ((y[-2],), y[:-1]):
+        raise InputError(f"weights have shape {np.shape(weights)}, but there are {y[-2]} keys")
+    if mask is not None and np.shape(mask) != (q[-2], y[-2]):
+        raise InputError(f"mask has shape {np.shape(mask)}, but there are {q[-2]} queries and {y[-2]} keys")

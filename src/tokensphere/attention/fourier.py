@@ -28,7 +28,7 @@ from .band import band_limit, transform_accuracy
 __all__ = ["BLOCK", "MAX_BETA", "CircleKernel", "Transform", "analyse", "circle_kernel", "circle_modes", "synthesise"]
 
 MAX_BETA = 1e9  # SciPy's scaled Bessel functions give NaN a little above
-BLOCK = 2**19  # tokens in one transform: enough to keep every thread busy, few enough to keep memory down
+BLOCK = 2**20  # tokens in one transform: enough to keep every thread busy, few enough to keep memory down
 
 
 class CircleKernel(NamedTuple):

@@ -32,6 +32,7 @@ class Harmonic(AbstractAttention):
     """
 
     on_host: ClassVar[bool] = True
+    shareable: ClassVar[bool] = True
     isotropic_only: ClassVar[bool] = True
 
     tolerance: float = eqx.field(static=True, default=FINEST)

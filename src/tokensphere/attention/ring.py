@@ -1,11 +1,12 @@
-"""The direct sum over all pairs on many devices: blocks of keys pass round a ring.
+"""The direct sum over all pairs on many processes or devices: blocks of keys pass round a ring.
 
-Device r begins with its own keys, sums its queries over them, hands them to device r+1, and so on: after P turns
-every query has met every key. Partial sums carry their largest logit,
+Process (or device) r begins with its own keys, sums its queries over them, hands them to r+1, and so on: after P turns
+every query has met every key. Partial sums carry their largest logit, or log Z in its place,
 
     m' = max(m, m_b),    S' = S e^{m − m'} + S_b e^{m_b − m'},
 
-so that they are safe at any β, and no device ever holds more than two blocks of keys.
+so that they are safe at any β, and nobody ever holds more than two blocks of keys. Between processes that work on the
+host (:func:`host_ring_sums`) each block is summed by the compiled loops of :mod:`.host`; between devices, by JAX.
 """
 
 from __future__ import annotations
@@ -21,9 +22,55 @@ from tokensphere.jaxsetup import jax, jnp
 from tokensphere.parallel import TokenMesh
 from tokensphere.parallel.mesh import watching
 
-__all__ = ["ring_sums"]
+__all__ = ["host_ring_sums", "ring_sums"]
 
 _SPLIT = PartitionSpec("tokens")
+
+
+def host_ring_sums(
+    mesh: TokenMesh,
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray | None,
+    weights: np.ndarray,
+    beta: float,
+    symmetric: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """log Z (m,) and mean (m, d_v) of this process's queries over the keys of all processes, on the host.
+
+    `symmetric` promises ⟨q_i, y_j⟩ = ⟨q_j, y_i⟩ for the tokens of one process, which saves half of its own block.
+    """
+    from .host import attend
+
+    dim = keys.shape[1]
+    # Values behind the keys, masses last: one array travels.
+    columns = [keys, weights[:, None]] if values is None else [keys, values, weights[:, None]]
+    block = np.concatenate(columns, axis=1)
+    lost = ~np.isfinite(queries).all(axis=1)
+
+    def meet(block: np.ndarray, own: bool) -> tuple[np.ndarray, np.ndarray]:
+        some = np.ascontiguousarray(block[:, :dim])
+        theirs = some if values is None else np.ascontiguousarray(block[:, dim:-1])
+        found = attend(queries, some, theirs, block[:, -1].copy(), beta, symmetric=symmetric and own)
+        # The compiled loops do not carry NaN on.
+        found[0][lost if np.isfinite(block).all() else slice(None)] = np.nan
+        return found
+
+    coming = mesh.pass_on(block) if mesh.size > 1 else None
+    log_z, mean = meet(block, True)
+    for turn in range(1, mesh.size):
+        assert coming is not None
+        block = coming()
+        # The next block is asked for first, so that it may travel while this one is summed.
+        coming = mesh.pass_on(block) if turn < mesh.size - 1 else None
+        part, its_mean = meet(block, False)
+        total = np.logaddexp(log_z, part)
+        known = np.where(total == -np.inf, 0.0, total)  # a query that has met no mass yet
+        mean *= np.exp(log_z - known)[:, None]
+        mean += its_mean * np.exp(part - known)[:, None]
+        log_z = total
+    mean[np.isnan(log_z)] = np.nan
+    return log_z, mean
 
 
 def ring_sums(

@@ -41,6 +41,13 @@ class Sharded(AbstractAttention):
     inner: AbstractAttention
     mesh: TokenMesh = eqx.field(static=True)
 
+    def __check_init__(self) -> None:
+        if not self.inner.shareable:
+            raise InputError(
+                f"{type(self.inner).__name__} attention cannot be shared by many processes; "
+                "use Circle, Harmonic, Polynomial, or Dense without a mask"
+            )
+
     @property
     def isotropic_only(self) -> bool:  # type: ignore[override]
         """As `inner`."""
@@ -68,7 +75,7 @@ class Sharded(AbstractAttention):
         return self.inner.shared(self.mesh, queries, keys, values, weights, beta=float(beta), tangent=tangent)
 
     @property
-    def by_angle(self) -> bool:
+    def angular(self) -> bool:
         """Whether `pull` and `mean_pull` exist, so that time steppers may turn angles."""
         return isinstance(self.inner, Circle)
 

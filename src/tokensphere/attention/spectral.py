@@ -14,6 +14,7 @@ import numpy as np
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax
 from tokensphere.parallel import SERIAL, Mesh
+from tokensphere.threads import in_chunks
 
 from .band import noise_level
 from .base import Attended
@@ -55,7 +56,13 @@ def check_units(points: np.ndarray, name: str, space: str) -> None:
 
     **Raises:** `InputError` naming the first row of `points` that is not finite or not of unit length.
     """
-    good = np.abs(np.einsum("ij,ij->i", points, points) - 1.0) <= 1e-6
+    good = np.empty(len(points), dtype=bool)
+
+    def check(part: slice) -> None:
+        square = sum(column * column for column in points[part].T)
+        good[part] = np.abs(square - 1.0) <= 1e-6
+
+    in_chunks(len(points), check)
     if not good.all():
         i = int(np.argmin(good))
         raise InputError(f"{space} attention needs {name} of unit length, got {points[i]} for token {i}")
@@ -143,9 +150,14 @@ def _sums(
     z, mean, size = receive(at_queries, queries, masses)
     far = far_rows(z, size, threshold, mesh)
     z[far] = 1.0  # a placeholder
-    mean /= z[:, None]
-    log_z = np.log(z, out=z)
-    log_z += abs(beta)
+    log_z = z
+
+    def normalise(part: slice) -> None:
+        mean[part] /= z[part, None]
+        np.log(z[part], out=log_z[part])
+        log_z[part] += abs(beta)
+
+    in_chunks(len(z), normalise)
     if mesh.size > 1:
         if mesh.agree(far.size > 0):
             log_z[far], mean[far] = shared_rows(mesh, queries[far], keys, values, masses, beta, tangent)

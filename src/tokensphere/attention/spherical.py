@@ -20,7 +20,7 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.special import bessel_ratios
-from tokensphere.threads import threads_for
+from tokensphere.threads import in_chunks, threads_for
 
 from .band import band_limit, transform_accuracy
 
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 MAX_BETA_SPHERE = 1e5  # 2,500 degrees: ten seconds a sum, whatever the number of tokens
-_BLOCK = 2**19  # tokens in one transform: enough to keep every thread busy, few enough to keep memory down
+_BLOCK = 2**20  # tokens in one transform: enough to keep every thread busy, few enough to keep memory down
 
 
 class SphereKernel(NamedTuple):
@@ -108,14 +108,16 @@ class Places:
         # At many degrees a transform costs L³ whatever the number of tokens: blocks grow with L².
         self._block = max(_BLOCK, 4 * (degrees + 1) ** 2)
         self._angles = np.empty((len(points), 2))
-        for part in self._blocks():
-            x, y, z = points[part].T
-            angles = self._angles[part]
-            np.arctan2(np.hypot(x, y), z, out=angles[:, 0])
-            longitude = np.arctan2(y, x, out=angles[:, 1])
-            longitude[longitude < 0] += 2 * np.pi
-            # rounding may have given 2π itself, and at a pole the sign of a zero would choose the longitude
-            longitude[(longitude >= 2 * np.pi) | ((x == 0) & (y == 0))] = 0.0
+        in_chunks(len(points), self._locate)
+
+    def _locate(self, part: slice) -> None:
+        x, y, z = self.points[part].T.copy()
+        self._angles[part, 0] = np.arctan2(np.hypot(x, y), z)
+        longitude = np.arctan2(y, x)
+        longitude[longitude < 0] += 2 * np.pi
+        # rounding may have given 2π itself, and at a pole the sign of a zero would choose the longitude
+        longitude[(longitude >= 2 * np.pi) | ((x == 0) & (y == 0))] = 0.0
+        self._angles[part, 1] = longitude
 
     def _blocks(self) -> Iterator[slice]:
         return (slice(start, start + self._block) for start in range(0, len(self.points), self._block))
@@ -152,17 +154,9 @@ class Places:
         """
         out = np.empty(self.points.shape)
         for part in self._blocks():
-            x, y, z = self.points[part].T
-            along, across = self._back(coefficients, part, 1, np.empty((2, x.size)))
-            length = np.hypot(x, y)
-            pole = length == 0
-            np.divide(1.0, length, out=length, where=~pole)
-            cosine, sine = x * length, y * length
-            cosine[pole] = 1.0
-            out[part, 2] = -np.hypot(x, y) * along
-            along *= z
-            out[part, 0] = cosine * along - sine * across
-            out[part, 1] = sine * along + cosine * across
+            points, target = self.points[part], out[part]
+            along, across = self._back(coefficients, part, 1, np.empty((2, len(points))))
+            in_chunks(len(points), functools.partial(_to_cartesian, points, along, across, target))
         return out
 
     def _back(self, coefficients: np.ndarray, part: slice, spin: int, out: np.ndarray) -> np.ndarray:
@@ -177,6 +171,22 @@ class Places:
             map=out,
         )
         return result
+
+
+def _to_cartesian(points: np.ndarray, along: np.ndarray, across: np.ndarray, out: np.ndarray, part: slice) -> None:
+    """Vectors with the given components along e_θ and e_φ, for some of the points."""
+    x, y, z = points[part].T.copy()
+    length = np.sqrt(x * x + y * y)
+    tiny = length < 1e-140  # squares have lost their digits
+    length[tiny] = np.hypot(x[tiny], y[tiny])
+    pole = length == 0
+    length[pole] = 1.0
+    cosine, sine = x / length, y / length
+    cosine[pole], length[pole] = 1.0, 0.0
+    inward = z * along[part]
+    out[part, 0] = cosine * inward - sine * across[part]
+    out[part, 1] = sine * inward + cosine * across[part]
+    out[part, 2] = -length * along[part]
 
 
 def analyse(tokens: np.ndarray, masses: np.ndarray, kernel: SphereKernel, places: Places | None = None) -> np.ndarray:

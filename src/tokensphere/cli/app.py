@@ -6,9 +6,11 @@ from cyclopts import App
 
 import tokensphere
 
+from .explain_attention import explain_attention
 from .predict import predict
 from .report import report
 from .run import run
+from .sweep import sweep
 
 __all__ = ["app"]
 
@@ -20,4 +22,6 @@ app = App(
 )
 app.command(predict)
 app.command(run)
+app.command(sweep)
 app.command(report)
+app.command(explain_attention)

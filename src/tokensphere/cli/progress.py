@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     from tokensphere.studies import Progress
 
-__all__ = ["ProgressLine"]
+__all__ = ["ProgressLine", "clock"]
 
 _LIVE_SECONDS = 0.1
 _PLAIN_SECONDS = 10.0
@@ -55,14 +55,15 @@ class ProgressLine:
         order = progress.order
         largest = sorted(range(len(order)), key=lambda i: -order[i])[:3]
         shown = "  ".join(f"A{i + 1}={order[i]:.3g}" for i in largest)
-        remaining = "" if left != left else f"  {_clock(left)} left"
+        remaining = "" if left != left else f"  {clock(left)} left"
         return (
             f"t = {progress.t:.4g} of {progress.t_end:g}  step {progress.step_size:.2g} (#{progress.steps})  "
             f"{shown}  {progress.frames} frames{remaining}"
         )
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

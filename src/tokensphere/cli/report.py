@@ -27,7 +27,7 @@ def report(
 
     from tokensphere import studies
 
-    from .run import write_faces
+    from .faces import write_faces
     from .show import show_verdicts
 
     console = Console(quiet=json)

@@ -17,9 +17,9 @@ from .team import asked_for_team, follow, join_team, note_folder
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tokensphere.studies import Outcome, Prepared, Study
+    from tokensphere.studies import Prepared, Study
 
-__all__ = ["run", "write_faces"]
+__all__ = ["run"]
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Carry out a study: predictions first, then the run, then a table of verdicts and a report.
 
-    Studies that come along: emergence, emergence-beta7.
+    Studies that come along: emergence, emergence-beta7, alignment.
     """
     from rich.console import Console
 
@@ -69,12 +69,10 @@ def run(
             return
     prediction = studies.predict_study(prepared)
     _announce(console, prepared, folder)
-    if prediction is not None:
-        from .show import show_prediction
 
-        show_prediction(console, prediction)
-    else:
-        console.print(f"No prediction: {prepared.setting.obstacle}.\n")
+    from .faces import show_predicted, write_faces
+
+    show_predicted(console, prepared, prediction)
 
     from .progress import ProgressLine
 
@@ -131,40 +129,20 @@ def _explain(console: Console, study: Study) -> None:
 def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
     from tokensphere.attention import choose
 
-    study, flow, shard = prepared.study, prepared.flow, prepared.crew.shard
-    n, dim = prepared.tokens.shape
+    study, flow, spec, shard = prepared.study, prepared.flow, prepared.study.solve, prepared.crew.shard
+    n, dim = prepared.tokens.shape[-2:]
+    dim = study.tokens.dim if prepared.experiment.ensembles else dim
     scale = flow.query_key if flow.isotropic and flow.query_key is not None else 1.0
-    reason = choose(n, dim, beta=flow.beta * abs(scale), isotropic=flow.isotropic).explain()
+    reason = choose(n, dim, beta=flow.beta * abs(scale), isotropic=flow.isotropic, shared=shard is not None).explain()
     if study.flow.attention != "auto":
         reason = f"{study.flow.attention}: asked for by name"
+    if prepared.experiment.ensembles:
+        reason = f"dense: {study.tokens.ensemble} members at once"
+    step = f"rtol {spec.rtol:g}" if spec.step_size is None else f"step {spec.step_size:g}"
     console.print(
         f"[bold]{study.name}[/bold]: {study.flow.kind.upper()}, beta = {flow.beta:g}, n = {n:,}, dim = {dim}, "
-        f"{study.tokens.law} start, seed {study.seed}, to t = {prepared.times[-1]:g} with {study.solve.method}, "
-        f"rtol {study.solve.rtol:g}\nattention {reason}\nrun folder {folder}\n"
+        f"{study.tokens.law} start, seed {study.seed}, to t = {prepared.times[-1]:g} with {spec.method}, "
+        f"{step}\nattention {reason}\nrun folder {folder}\n"
         + ("" if shard is None else f"{shard.mesh.size} processes, {shard.block:,} tokens each\n"),
         soft_wrap=True,
     )
-
-
-def write_faces(console: Console, prepared: Prepared, outcome: Outcome) -> None:
-    """Figures and the report of a run; without matplotlib, a sentence instead."""
-    from tokensphere.figures import emergence_figures, save_figures
-    from tokensphere.report import write_report
-
-    try:
-        figures = emergence_figures(outcome.run, prepared.setting, outcome.prediction, outcome.seen)
-    except InputError as error:
-        console.print(f"No figures and no report: {error}", soft_wrap=True)
-        return
-    paths = save_figures(figures, outcome.folder / "figures")
-    report = write_report(
-        outcome.folder,
-        study=prepared.study,
-        prediction=outcome.prediction,
-        seen=outcome.seen,
-        verdicts=outcome.verdicts,
-        run=outcome.run,
-        figures={path.stem: path for path in paths},
-        command=f"tokensphere run {outcome.folder / 'study.json'}",
-    )
-    console.print(f"Figures: {', '.join(path.name for path in paths)}; report: {report}", soft_wrap=True)

@@ -28,12 +28,13 @@ from tokensphere.observe import (
 from tokensphere.sphere import angles, moments
 from tokensphere.theory import EmergencePrediction, growth_rates, predict_emergence, to_json
 
+from .base import AbstractExperiment, Facts
 from .verdicts import Agreement, Verdict, compare, not_applicable
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
+__all__ = ["EmergenceExperiment", "EmergenceMeasurement", "Setting", "judge", "measure", "predict"]
 
 _FIT_TO = 0.05
 _ARRIVAL = 0.16  # of 1/lambda_max: how well the linear race knows an arrival at A = 0.1 (99 % of runs)
@@ -46,7 +47,8 @@ class Setting:
 
     `threshold` of the exit of the linear phase, `cluster_angle` and `cluster_mass` for counting clusters,
     `layer_step` to translate time into depth, `degrees` of the order parameters; `iid_uniform`: whether the tokens
-    were drawn independently from the uniform law, of which alone the law of the race speaks.
+    were drawn independently from the uniform law, of which alone the law of the race speaks; `layers`: discrete
+    layers instead of continuous time.
     """
 
     flow: AttentionFlow
@@ -56,6 +58,7 @@ class Setting:
     layer_step: float
     degrees: np.ndarray
     iid_uniform: bool = True
+    layers: bool = False
 
     @property
     def kind(self) -> str:
@@ -67,6 +70,8 @@ class Setting:
     @property
     def obstacle(self) -> str | None:
         """Why the theory of the uniform law does not speak about this flow, or `None`."""
+        if self.layers:
+            return "the predictions are for the flow in continuous time, and method = 'layer' takes discrete layers"
         for name in ("value", "query_key"):
             matrix = getattr(self.flow, name)
             if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):
@@ -325,3 +330,42 @@ def _exact(
     source: str = "derived",
 ) -> Verdict:
     return Verdict(name, "agrees" if agrees else "disagrees", predicted, measured, None, unit, sentence, source)
+
+
+class EmergenceExperiment(AbstractExperiment):
+    """Clusters from uniformly distributed tokens, with the functions of this file."""
+
+    ensembles = False
+
+    def setting(self, facts: Facts) -> Setting:
+        measure = facts.measure
+        return Setting(
+            facts.flow,
+            threshold=measure["exit"],
+            cluster_angle=measure["cluster_angle"],
+            cluster_mass=measure["cluster_mass"],
+            layer_step=measure["layer_step"],
+            degrees=facts.degrees,
+            iid_uniform=facts.law == "uniform",
+            layers=facts.layer is not None,
+        )
+
+    def obstacle(self, setting: Setting) -> str | None:
+        return setting.obstacle
+
+    def predict(
+        self, setting: Setting, tokens: np.ndarray, weights: np.ndarray | None, order: np.ndarray
+    ) -> EmergencePrediction:
+        return predict(setting, tokens, weights, order)
+
+    def measure(self, setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
+        return measure(setting, run)
+
+    def judge(
+        self,
+        setting: Setting,
+        prediction: EmergencePrediction | None,
+        seen: EmergenceMeasurement,
+        t_end: float,
+    ) -> list[Verdict]:
+        return judge(setting, prediction, seen, t_end)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from .alignment import aligned_pairs
 from .density import density
 from .energy import energy
 from .files import emergence_figures, png_bytes, save_figures
 from .order import order_parameters
+from .phase_diagram import phase_diagram
 from .trajectories import trajectories
 
 __all__ = [
+    "aligned_pairs",
     "density",
     "emergence_figures",
     "energy",
     "order_parameters",
+    "phase_diagram",
     "png_bytes",
     "save_figures",
     "trajectories",

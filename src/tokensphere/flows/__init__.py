@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from .base import AbstractFlow, AttentionFlow, evaluate_field, project
+from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
+from .ensemble import EnsembleFlow
 from .self_attention import SelfAttention
 from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = [
     "AbstractFlow",
     "AttentionFlow",
+    "EnsembleFlow",
     "SelfAttention",
     "UnnormalizedSelfAttention",
+    "evaluate_attended",
     "evaluate_field",
     "project",
 ]

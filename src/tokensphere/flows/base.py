@@ -13,12 +13,12 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Attended, Circle, Sharded, choose
+from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, Sharded, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, jax, jnp, rowwise_dot
 from tokensphere.parallel import TokenMesh
 
-__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_field", "project"]
+__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_attended", "evaluate_field", "project"]
 
 
 def project(tokens: Any, vectors: Any) -> Any:
@@ -36,17 +36,21 @@ class AbstractFlow(eqx.Module):
 
     @property
     def on_host(self) -> bool:
-        """Whether the resolved flow works on NumPy arrays."""
+        """Whether the resolved flow works on NumPy arrays; time steppers then stay on the host."""
         return False
 
     @property
-    def by_angle(self) -> bool:
-        """Whether the resolved flow lives on the circle and on the host, so that it has an `angular_field`."""
+    def angular(self) -> bool:
+        """Whether the resolved flow lives on the circle and gives its velocity in angles (see `angular_field`)."""
         return False
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
-        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow `by_angle`: time steppers then turn angles."""
+        """dθ_i/dt (n,) of tokens at `angles` (n,), for a flow with `angular`: time steppers then turn angles."""
         raise TypeError(f"{type(self).__name__} is not a flow on the circle")
+
+    def attended(self, tokens: Any, weights: Any, t: Any) -> Any:
+        """The attention output A_i (n, dim) *before* projection, without any check of the input: what a layer adds."""
+        raise InputError(f"{type(self).__name__} has no attention output, so it has no layers; use another method")
 
     @abc.abstractmethod
     def field(self, tokens: Any, weights: Any, t: Any) -> Any:
@@ -132,17 +136,23 @@ class AttentionFlow(AbstractFlow):
         """Whether B is a multiple of the identity."""
         return self.query_key is None or np.ndim(self.query_key) == 0
 
-    def resolve(self, n: int, dim: int) -> Self:
+    def resolve(self, n: int, dim: int, *, shared: bool = False) -> Self:
+        """See :class:`AbstractFlow`. With `shared` the choice is the same on every machine, so that processes agree."""
         self._check_dim(dim)
         if self.attention is not None:
             if self.attention.isotropic_only and not self.isotropic:
                 name = type(self.attention).__name__
                 raise InputError(f"{name} attention needs a query_key that is a number, not a matrix; use Dense")
-            return self
-        scale = 1.0 if self.query_key is None else self.query_key
-        beta = abs(self.beta * scale) if self.isotropic and not is_traced(self.beta, scale) else 1.0
-        chosen = choose(n, dim, beta=beta, isotropic=self.isotropic).attention
-        return dataclasses.replace(self, attention=chosen)
+            return dataclasses.replace(self, attention=self._informed(self.attention))
+        norm = 1.0 if self.query_key is None else float(np.linalg.norm(np.atleast_2d(self.query_key), 2))
+        chosen = choose(n, dim, beta=self.beta * norm, isotropic=self.isotropic, shared=shared).attention
+        return dataclasses.replace(self, attention=self._informed(chosen))
+
+    def _informed(self, attention: AbstractAttention) -> AbstractAttention:
+        """The backend, told that B is symmetric where it is."""
+        if isinstance(attention, Dense) and not is_traced(self.query_key) and self.symmetric:
+            return dataclasses.replace(attention, symmetric=True)
+        return attention
 
     def _differentiable(self, n: int, dim: int) -> Self:
         """The same flow with a backend for use inside transformed code, where none was asked for."""
@@ -159,23 +169,26 @@ class AttentionFlow(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
-        return self.by_angle or isinstance(self.attention, Sharded)
+        return self.attention is not None and self.attention.on_host
 
     @property
-    def by_angle(self) -> bool:
+    def angular(self) -> bool:
         attention = self.attention
-        on_circle = attention.by_angle if isinstance(attention, Sharded) else isinstance(attention, Circle)
+        on_circle = attention.angular if isinstance(attention, Sharded) else isinstance(attention, Circle)
         return on_circle and self.isotropic and np.ndim(self.value) == 0
 
     def shard(self, mesh: TokenMesh) -> Self:
-        """The same resolved flow for a process of `mesh` that holds a slice of the tokens."""
+        """The same resolved flow for a process of `mesh` that holds a slice of the tokens.
+
+        **Raises:** `InputError` if the attention cannot be shared.
+        """
         assert self.attention is not None
         shared = dataclasses.replace(self, attention=Sharded(self.attention, mesh))
         # On the host nothing is compiled: matrices may be NumPy's.
         return jax.tree.map(lambda leaf: np.asarray(leaf) if isinstance(leaf, jax.Array) else leaf, shared)
 
     def angular_field(self, angles: np.ndarray, masses: np.ndarray, t: float) -> np.ndarray:
-        """dθ_i/dt on the circle, for a flow that works on the host."""
+        """dθ_i/dt on the circle, for an angular flow."""
         attention, factor = self.attention, 1.0 if self.value is None else self.value
         assert isinstance(attention, Circle | Sharded)
         beta = self.beta if self.query_key is None else self.beta * self.query_key
@@ -185,6 +198,11 @@ class AttentionFlow(AbstractFlow):
         only_tangent = np.ndim(self.value) == 0 and self.isotropic
         log_z, mean = _attend(self, tokens, weights, only_tangent)
         return project(tokens, _multiply(self.value, mean) * type(self).strength(self, log_z))
+
+    def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
+        """A_i (n, dim): Z_i⁻¹ Σ_j w_j e^{β x_iᵀB x_j} V x_j for SA, without Z_i⁻¹ for USA; `field` is P_{x_i} A_i."""
+        log_z, mean = _attend(self, tokens, weights)
+        return _multiply(self.value, mean) * type(self).strength(self, log_z)
 
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt.
@@ -287,6 +305,10 @@ def _call_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
     return type(flow).field(flow, tokens, weights, t)
 
 
+def _call_attended(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    return type(flow).attended(flow, tokens, weights, t)
+
+
 # The hot path goes through plain functions and `type(x).method(x, …)`: binding a method of an equinox module
 # costs about as much as a Fourier sum over 1,000 tokens.
 
@@ -295,14 +317,19 @@ def _multiply(matrix: Any, rows: Any) -> Any:
     """M x_i for every row x_i, M given as `None` (identity), a number or a matrix."""
     if matrix is None:
         return rows
-    return matrix * rows if np.ndim(matrix) == 0 else rows @ matrix.T
+    return matrix * rows if np.ndim(matrix) == 0 else rows @ _like(rows, matrix).T
+
+
+def _like(rows: Any, matrix: Any) -> Any:
+    """The matrix as a NumPy array where the rows are one, so that work stays on the host."""
+    return np.asarray(matrix) if isinstance(rows, np.ndarray) and not is_traced(matrix) else matrix
 
 
 def _attend(flow: AttentionFlow, tokens: Any, weights: Any, tangent: bool = False) -> Attended:
     """log Z_i = log Σ_j w_j e^{β x_iᵀB x_j} and the mean of the *keys* x_j, before V, for a resolved flow."""
     attention, query_key, beta, queries = flow.attention, flow.query_key, flow.beta, tokens
     if np.ndim(query_key) == 2:
-        queries = tokens @ query_key  # rows are (Bᵀx)ᵀ
+        queries = tokens @ _like(tokens, query_key)  # rows are (Bᵀx)ᵀ
     elif query_key is not None:
         beta = beta * query_key
     assert attention is not None
@@ -310,6 +337,7 @@ def _attend(flow: AttentionFlow, tokens: Any, weights: Any, tangent: bool = Fals
 
 
 _compiled_field = eqx.filter_jit(_call_field)
+_compiled_attended = eqx.filter_jit(_call_attended)
 _compiled_attend = eqx.filter_jit(_attend)
 
 
@@ -318,3 +346,10 @@ def evaluate_field(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any
     if flow.on_host:
         return _call_field(flow, tokens, weights, t)
     return _compiled_field(flow, tokens, weights, jnp.asarray(t))  # an array, so that no time compiles anew
+
+
+def evaluate_attended(flow: AbstractFlow, tokens: Any, weights: Any, t: Any) -> Any:
+    """`flow.attended` for a resolved flow, where `evaluate_field` evaluates it."""
+    if flow.on_host:
+        return _call_attended(flow, tokens, weights, t)
+    return _compiled_attended(flow, tokens, weights, jnp.asarray(t))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
 from .energy import EnergyMonotone, energy, energy_monotone
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
@@ -11,6 +12,7 @@ from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
 from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
+    "AlignmentSeries",
     "Clusters",
     "EnergyMonotone",
     "GrowthFit",
@@ -18,6 +20,7 @@ __all__ = [
     "Measurement",
     "Phases",
     "Winner",
+    "alignment",
     "clusters",
     "count_clusters",
     "energy",

@@ -88,7 +88,7 @@ class TokenMesh:
     Host arrays are reduced over one device a process; `devices` is the mesh of all of them, on which
     :mod:`tokensphere.attention.ring` passes blocks round. In one process with many devices only the latter matters.
 
-    `sent` counts the bytes that this process has handed to `sum`, `max` and `gather`.
+    `sent` counts the bytes that this process has handed to `sum`, `max`, `gather` and `pass_on`.
     """
 
     def __init__(self) -> None:
@@ -116,6 +116,27 @@ class TokenMesh:
     def gather(self, array: np.ndarray) -> np.ndarray:
         """The arrays of all processes, (size, *shape), on every process."""
         return self._collect(_gather, np.asarray(array, dtype=np.float64))
+
+    def pass_on(self, array: np.ndarray) -> Callable[[], np.ndarray]:
+        """Hand an array, of the same shape on all processes, to the next one round a ring.
+
+        **Returns:** a function that waits for the array of the process before and returns it.
+        """
+        if self.size == 1:
+            return lambda: array
+        flat = np.zeros(_rounded_up(array.size))
+        flat[: array.size] = array.reshape(-1)
+        self.sent += flat.nbytes
+        with watching():
+            rows = jax.make_array_from_process_local_data(self._split, flat[None], (self.size, flat.size))
+            passed = _compiled_ring(self._ranks)(rows)
+
+        def wait() -> np.ndarray:
+            with watching():
+                out = np.asarray(passed.addressable_data(0))
+            return out.reshape(-1)[: array.size].reshape(array.shape)
+
+        return wait
 
     def barrier(self) -> None:
         """Return when every process has come here."""
@@ -181,6 +202,17 @@ def _compiled(ranks: DeviceMesh, collective: Callable[[Any], Any]) -> Any:
         collective, mesh=ranks, in_specs=PartitionSpec("tokens"), out_specs=PartitionSpec(), check_vma=False
     )
     return jax.jit(mapped)
+
+
+@functools.lru_cache(maxsize=8)
+def _compiled_ring(ranks: DeviceMesh) -> Any:
+    size, split = ranks.size, PartitionSpec("tokens")
+    ring = [(i, (i + 1) % size) for i in range(size)]
+
+    def on_rank(row: Any) -> Any:
+        return jax.lax.ppermute(row, "tokens", ring)
+
+    return jax.jit(jax.shard_map(on_rank, mesh=ranks, in_specs=split, out_specs=split, check_vma=False))
 
 
 def connect(placement: Placement) -> TokenMesh:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
+from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .loop import Integrator, SolveError, State
 from .simulate import simulate
@@ -11,6 +13,7 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "Ensemble",
     "Event",
     "Fired",
     "Integrator",
@@ -23,6 +26,7 @@ __all__ = [
     "linear_exit",
     "load_checkpoint",
     "remove_checkpoint",
+    "run_batch",
     "save_checkpoint",
     "simulate",
     "tableau",

@@ -3,19 +3,22 @@
 A step that would pass a save time is shortened to land on it exactly; the proposed size is kept for the step
 after it. Since `State` holds everything the next step depends on, a run continued from a stored `State` takes the
 same steps, bit for bit, as one that was never stopped.
+
+The loop does not evaluate the flow itself: it asks for attempted steps (:class:`Request`) and goes on with what it is
+given, so that one caller may answer the requests of many loops at once (:mod:`tokensphere.solve.batch`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.flows import AbstractFlow, evaluate_field
+from tokensphere.flows import AbstractFlow, evaluate_attended, evaluate_field, project
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.parallel import SERIAL, Shard
 
@@ -25,7 +28,7 @@ from .events import Event, Fired, Moment
 from .stepper import Attempt, attempt, initial_step
 from .tableaus import tableau
 
-__all__ = ["Integrator", "SolveError", "State"]
+__all__ = ["Integrator", "Request", "SolveError", "State", "Steps"]
 
 
 class SolveError(RuntimeError):
@@ -36,7 +39,8 @@ class SolveError(RuntimeError):
 class State:
     """Everything the next step depends on.
 
-    `t`, `tokens` (n, dim) and their `velocity`; `size`, the next step size; `memory` of the step controller;
+    `t`, `tokens` (n, dim) and their `velocity` (in layer mode: the attention output before projection, see
+    :meth:`Integrator.velocity`); `size`, the next step size; `memory` of the step controller;
     `steps` accepted and `rejected` so far; `saved` save times reached; `error` of the last step in radians;
     `values` of the events now and the events `fired`.
     """
@@ -56,7 +60,19 @@ class State:
     finished: bool = False
 
 
-def _as_leaf(leaf: Any) -> Any:
+@dataclass(frozen=True)
+class Request:
+    """An attempted step that the loop asks for: of length `size` from `state`."""
+
+    state: State
+    size: float
+
+
+Steps = Generator[Request, Attempt, State]
+
+
+def as_leaf(leaf: Any) -> Any:
+    """Numbers as arrays, so that one compilation serves every value of them."""
     return jnp.asarray(leaf) if isinstance(leaf, float) else leaf
 
 
@@ -64,12 +80,12 @@ class Integrator:
     """Integrates a flow from tokens at `times[0]` through the save times `times`.
 
     **Arguments:** `flow`; `weights` (n,) or `None`; `times` increasing; `method` name; `rtol` for adaptive methods,
-    the largest error of any token over one step in radians; `step_size` for fixed-step methods; `max_steps`;
-    `events`; `shard`, where many processes integrate together: then `weights` are the masses of the slice, and
-    all processes call the same methods.
+    the largest error of any token over one step in radians; `step_size` for fixed-step methods and layers;
+    `max_steps`; `events` (in layer mode they are looked for after every layer, not within one); `shard`, where many
+    processes integrate together: then `weights` are the masses of the slice, and all processes call the same methods.
 
     **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
-    [1e-14, 0.1] or a step that is not positive.
+    [1e-14, 0.1], a step that is not positive, or, in layer mode, save times that are not whole numbers of layers.
     """
 
     def __init__(
@@ -96,6 +112,9 @@ class Integrator:
         self.method = chosen
         self.control = StepControl(float(rtol), chosen.order) if adaptive else None
         self.step_size = None if step_size is None else float(step_size)
+        if chosen.layered:
+            assert step_size is not None
+            check_layers(times, step_size)
         self.times = times
         self.max_steps = max_steps
         self.events = tuple(events)
@@ -105,8 +124,7 @@ class Integrator:
         self.flow = flow
         self.shard = shard
         self._mesh = SERIAL if shard is None else shard.mesh
-        # For compiled steps numbers become array leaves, so that one compilation serves every value of them.
-        self._stepped = flow if flow.on_host else jax.tree.map(_as_leaf, flow)
+        self._stepped = flow if flow.on_host else jax.tree.map(as_leaf, flow)
         self._array = np.asarray if flow.on_host else jnp.asarray
         self._weights = None if weights is None else self._array(weights)
 
@@ -114,7 +132,8 @@ class Integrator:
         """The state before the first step."""
         points = self._array(tokens)
         t = float(self.times[0])
-        velocity = evaluate_field(self._stepped, points, self._weights, t)
+        evaluate = evaluate_attended if self.method.layered else evaluate_field
+        velocity = evaluate(self._stepped, points, self._weights, t)
         if self.control is not None:
             tolerance = self.control.tolerance
             size = initial_step(self._stepped, self.method, tolerance, t, points, velocity, self._weights, self._mesh)
@@ -129,8 +148,11 @@ class Integrator:
                 state = dataclasses.replace(state, finished=state.finished or event.terminal)
         return state
 
-    def advance(self, state: State) -> State:
-        """One accepted step (after as many rejected ones as it takes), with its events."""
+    def advancing(self, state: State) -> Steps:
+        """One accepted step (after as many rejected ones as it takes), with its events.
+
+        A generator: it yields the attempts it needs, is sent their outcomes, and returns the new state.
+        """
         target = float(self.times[state.saved])
         size, rejected = state.size, state.rejected
         while True:
@@ -138,10 +160,10 @@ class Integrator:
                 raise SolveError(f"gave up at t = {state.t:g} after {self.max_steps} steps; raise max_steps or rtol")
             # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
             lands = state.t + 1.01 * size >= target
-            taken = target - state.t if lands else size
+            taken = target - state.t if lands and not self.method.layered else size
             if state.t + taken <= state.t:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
-            outcome = self._attempt(state, taken)
+            outcome = yield Request(state, taken)
             self._check_finite(outcome, state.t)
             if self.control is None:
                 proposed, memory = size, state.memory
@@ -165,7 +187,18 @@ class Integrator:
             taken=taken,
             finished=bool(lands and state.saved + 1 == len(self.times)),
         )
-        return self._fire(state, new)
+        return (yield from self._fire(state, new))
+
+    def advance(self, state: State) -> State:
+        """`advancing`, with every attempt evaluated on its own."""
+        steps = self.advancing(state)
+        try:
+            request = next(steps)
+            while True:
+                request = steps.send(self._attempt(request))
+        except StopIteration as end:
+            new: State = end.value
+            return new
 
     def run(self, state: State, observe: Callable[[State], None]) -> State:
         """Advance to the last save time or to a terminal event, calling `observe` after every accepted step."""
@@ -174,10 +207,21 @@ class Integrator:
             observe(state)
         return state
 
-    def _attempt(self, state: State, taken: float) -> Attempt:
+    @property
+    def weighted(self) -> bool:
+        """Whether the tokens have masses of their own."""
+        return self._weights is not None
+
+    def velocity(self, state: State) -> np.ndarray:
+        """Tangent vectors dx_i/dt (n, dim) at `state`; in layer mode the direction of the next layer, P_x A."""
+        velocity = np.asarray(state.velocity)
+        return project(np.asarray(state.tokens), velocity) if self.method.layered else velocity
+
+    def _attempt(self, request: Request) -> Attempt:
+        state = request.state
         count = None if self.shard is None else self.shard.count
         outcome = attempt(
-            self._stepped, self.method, state.t, taken, state.tokens, state.velocity, self._weights, count
+            self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights, count
         )
         return outcome if self.shard is None else agree(self.shard, outcome)
 
@@ -189,9 +233,10 @@ class Integrator:
     # -- events -----------------------------------------------------------------------------------------------
 
     def _moment(self, t: float, tokens: Any, velocity: Any) -> Moment:
-        tokens = np.asarray(tokens)
+        tokens, velocity = np.asarray(tokens), np.asarray(velocity)
+        velocity = project(tokens, velocity) if self.method.layered else velocity
         weights = np.full(len(tokens), 1.0 / len(tokens)) if self._weights is None else np.asarray(self._weights)
-        return Moment(t, tokens, np.asarray(velocity), weights, self.flow, self._mesh)
+        return Moment(t, tokens, velocity, weights, self.flow, self._mesh)
 
     def _event_values(self, state: State) -> tuple[float, ...]:
         """Every event's value; 0 for those that have fired, which need no watching."""
@@ -201,22 +246,27 @@ class Integrator:
         moment = self._moment(state.t, state.tokens, state.velocity)
         return tuple(0.0 if event.name in fired else float(event.value(moment)) for event in self.events)
 
-    def _fire(self, old: State, new: State) -> State:
+    def _fire(self, old: State, new: State) -> Steps:
         values = self._event_values(new)
         names = {fired.name for fired in old.fired}
         found: list[tuple[float, Event]] = []
         for event, before, after in zip(self.events, old.values, values, strict=True):
             if event.name not in names and before < 0 <= after:
-                found.append((self._locate(event, old, new.taken, before, after), event))
+                inside = not self.method.layered
+                found.append(
+                    ((yield from self._locate(event, old, new.taken, before, after)) if inside else 1.0, event)
+                )
         new = dataclasses.replace(new, values=values)
         for fraction, event in sorted(found, key=lambda item: item[0]):
             time = new.t if fraction == 1.0 else old.t + fraction * new.taken
             new = dataclasses.replace(new, fired=(*new.fired, Fired(event.name, time)))
             if event.terminal:
-                return self._stop_at(old, new, fraction, time)
+                return (yield from self._stop_at(old, new, fraction, time))
         return new
 
-    def _locate(self, event: Event, old: State, taken: float, before: float, after: float) -> float:
+    def _locate(
+        self, event: Event, old: State, taken: float, before: float, after: float
+    ) -> Generator[Request, Attempt, float]:
         """The fraction of the step at which the event's value crosses zero (Illinois method, to 1e-11)."""
         low, high, f_low, f_high = 0.0, 1.0, before, after
         last_side = 0
@@ -224,7 +274,7 @@ class Integrator:
             middle = high - f_high * (high - low) / (f_high - f_low)
             if not low < middle < high:
                 middle = 0.5 * (low + high)
-            part = self._attempt(old, middle * taken)
+            part = yield Request(old, middle * taken)
             value = float(event.value(self._moment(old.t + middle * taken, part.tokens, part.velocity)))
             side = 1 if value >= 0 else -1
             # An end that is kept twice in a row counts half, so that both ends close in.
@@ -237,11 +287,11 @@ class Integrator:
             last_side = side
         return high
 
-    def _stop_at(self, old: State, new: State, fraction: float, time: float) -> State:
+    def _stop_at(self, old: State, new: State, fraction: float, time: float) -> Steps:
         """The state at a terminal event, on the way from `old` to `new`."""
         if fraction == 1.0:
             return dataclasses.replace(new, finished=True)
-        part = self._attempt(old, fraction * new.taken)
+        part = yield Request(old, fraction * new.taken)
         return dataclasses.replace(
             new,
             t=time,
@@ -250,4 +300,15 @@ class Integrator:
             taken=fraction * new.taken,
             saved=old.saved,
             finished=True,
+        )
+
+
+def check_layers(times: np.ndarray, step: float) -> None:
+    """Refuse save times that are not whole numbers of layers after the first."""
+    layers = (times - times[0]) / step
+    off = np.abs(layers - np.round(layers)) > 1e-6
+    if off.any():
+        raise InputError(
+            f"in layer mode save times are whole numbers of layers, t = {step:g} * layer, "
+            f"and {times[off][0]:g} is not; the nearest is {times[0] + step * round(float(layers[off][0])):g}"
         )

@@ -42,7 +42,8 @@ def simulate(
     - `times`: increasing save times, reached exactly.
     - `rtol`: the largest error of any token over one step, in radians, for adaptive methods
       (`"tsit5"`, `"dopri8"`).
-    - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`).
+    - `step_size`: fixed steps instead (any method; needed for `"euler"` and `"rk4"`), or of one layer for
+      `"layer"`: x⁺ = N(x + ηA), saved at whole numbers of layers t = ηℓ.
     - `events`: see :mod:`tokensphere.solve.events`; a terminal event ends the run early.
     - `observe`: called with the :class:`State` after every accepted step.
     - `mesh`: a team of processes (:func:`tokensphere.parallel.connect`), or the devices of one, that share the work.
@@ -60,14 +61,14 @@ def simulate(
     points = check_tokens(tokens)
     masses = None if weights is None else check_weights(weights, len(points))
     save_times = check_times(times)
-    resolved = flow.resolve(*points.shape)
-    shard = None
-    start, own = points, masses
-    if mesh is not None:
+    resolved, shard, start, own = flow, None, points, masses
+    if mesh is None:
+        resolved = flow.resolve(*points.shape)
+    else:
+        if not isinstance(flow, AttentionFlow):
+            raise InputError(f"{type(flow).__name__} cannot be shared by many processes")
         shard = Shard.of(mesh, len(points))
-        if not isinstance(resolved, AttentionFlow):
-            raise InputError(f"{type(resolved).__name__} cannot be shared by many processes")
-        resolved = resolved.shard(mesh)
+        resolved = flow.resolve(*points.shape, shared=True).shard(mesh)
         start, own = shard.take(points), shard.masses(masses)
     integrator = Integrator(
         resolved,
@@ -84,7 +85,7 @@ def simulate(
     log: list[tuple[float, float, float]] = []
 
     def keep(state: State) -> None:
-        rows = np.asarray(state.tokens), np.asarray(state.velocity)
+        rows = np.asarray(state.tokens), integrator.velocity(state)
         frames.append((state.t, *(rows if shard is None else map(shard.gather, rows))))
 
     state = integrator.start(start)

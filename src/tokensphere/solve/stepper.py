@@ -17,10 +17,11 @@ from tokensphere.flows import AbstractFlow, evaluate_field, project
 from tokensphere.jaxsetup import jnp, namespace, rowwise_dot
 from tokensphere.parallel import SERIAL, Mesh
 
+from .layer import layer, layer_stages
 from .tableaus import Tableau
 from .turning import turn
 
-__all__ = ["Attempt", "attempt", "initial_step"]
+__all__ = ["Attempt", "attempt", "attempt_lanes", "initial_step"]
 
 
 class Attempt(NamedTuple):
@@ -43,10 +44,13 @@ def attempt(
 ) -> Attempt:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
+    In layer mode `velocity` is the attention output before projection, on the way in and out.
     Compiled as a whole, unless the flow works on the host; on the circle the angles are stepped. The error is that
     of the first `count` tokens (`None`: all).
     """
-    if flow.by_angle:
+    if method.layered:
+        return Attempt(*layer(flow, t, size, tokens, velocity, weights), float("nan"))
+    if flow.angular:
         new, new_velocity, lengths = turn(flow, method, t, size, tokens, velocity, weights)
     elif flow.on_host:
         new, new_velocity, lengths = _stages(flow, method, t, size, tokens, velocity, weights)
@@ -110,3 +114,28 @@ def initial_step(
     slope = max(first, change)
     guess = (0.01 / slope) ** (1.0 / (method.order + 1)) if slope > 1e-15 else trial
     return min(100 * trial, guess)
+
+
+def _lane(flow: AbstractFlow, method: Tableau, t: Any, size: Any, tokens: Any, velocity: Any) -> tuple[Any, Any, Any]:
+    if method.layered:
+        return *layer_stages(flow, t, size, tokens, velocity, None), None
+    return _stages(flow, method, t, size, tokens, velocity, None)
+
+
+@eqx.filter_jit
+def attempt_lanes(
+    flows: AbstractFlow, method: Tableau, t: Any, size: Any, tokens: Any, velocity: Any
+) -> tuple[Any, Any, Any]:
+    """Many attempts of equal shape in one compiled call; every argument but `method` has a leading lane axis.
+
+    **Arguments:** `flows`, one flow whose numbers and matrices are stacked; `t`, `size` (lanes,); `tokens` and
+    `velocity` (lanes, n, dim).
+
+    **Returns:** new tokens, their velocity and the error of every token (lanes, n), or `None`.
+    """
+
+    def one(flow: AbstractFlow, *numbers: Any) -> tuple[Any, Any, Any]:
+        return _lane(flow, method, *numbers)
+
+    found = eqx.filter_vmap(one)(flows, t, size, tokens, velocity)
+    return found[0], found[1], found[2]

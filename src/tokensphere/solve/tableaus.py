@@ -20,7 +20,8 @@ class Tableau:
     """An explicit Runge–Kutta method.
 
     `rows` are the strictly lower rows of a; `weights` is b; `error` is e, or `None` when the method has no
-    error estimate; `order` is the order of convergence.
+    error estimate; `order` is the order of convergence. `layered`: not a Runge–Kutta method but layers
+    (:mod:`tokensphere.solve.layer`).
     """
 
     name: str
@@ -28,6 +29,7 @@ class Tableau:
     rows: tuple[tuple[float, ...], ...]
     weights: tuple[float, ...]
     error: tuple[float, ...] | None = None
+    layered: bool = False
 
     @property
     def nodes(self) -> tuple[float, ...]:
@@ -54,6 +56,7 @@ def _from_diffrax(name: str, solver_name: str, order: int) -> Callable[[], Table
 
 
 METHODS: dict[str, Callable[[], Tableau]] = {
+    "layer": lambda: Tableau("layer", 1, (), (1.0,), layered=True),
     "euler": lambda: Tableau("euler", 1, (), (1.0,)),
     "rk4": lambda: Tableau("rk4", 4, ((0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
     "tsit5": _from_diffrax("tsit5", "Tsit5", 5),
@@ -62,7 +65,7 @@ METHODS: dict[str, Callable[[], Tableau]] = {
 
 
 def tableau(method: str) -> Tableau:
-    """The method by name: `"euler"`, `"rk4"` (fixed steps), `"tsit5"`, `"dopri8"` (adaptive).
+    """The method by name: `"layer"`, `"euler"`, `"rk4"` (fixed steps), `"tsit5"`, `"dopri8"` (adaptive).
 
     **Raises:** `InputError` for an unknown name.
     """

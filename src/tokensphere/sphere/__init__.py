@@ -11,6 +11,7 @@ from .harmonics import harmonic_power, moments
 from .perturbed import equispaced, perturbed_uniform, quiet
 from .random import cap, mixture, uniform, von_mises_fisher
 from .shared import shared_power
+from .span import in_span
 from .structured import equiangular
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "from_angles",
     "geodesic",
     "harmonic_power",
+    "in_span",
     "load_tokens",
     "mixture",
     "moments",

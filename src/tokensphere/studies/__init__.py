@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from .run import Prepared, Progress, RunError, free_folder, prepare
     from .schema import Study, builtin_names, explain, load_study, parse_study, read_study
     from .store import RunStore, open_run
+    from .sweeps import open_sweep
 
 _HOMES = {
     "outcome": ("Outcome", "carry_out", "predict_study", "read_outcome", "write_outcome"),
     "run": ("Prepared", "Progress", "RunError", "free_folder", "prepare"),
     "schema": ("Study", "builtin_names", "explain", "load_study", "parse_study", "read_study"),
     "store": ("RunStore", "open_run"),
+    "sweeps": ("open_sweep",),
 }
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "free_folder",
     "load_study",
     "open_run",
+    "open_sweep",
     "parse_study",
     "predict_study",
     "prepare",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,31 @@ from typing import Any
 import numpy as np
 
 from tokensphere import sphere
-from tokensphere.attention import BACKENDS
+from tokensphere.attention import BACKENDS, Dense, Whole
+from tokensphere.attention.whole import MAX_WHOLE_BETA
 from tokensphere.errors import InputError, check_times
-from tokensphere.experiments import emergence
+from tokensphere.experiments import AbstractExperiment
 from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
 from tokensphere.solve import Event, all_within, energy_slope_below, linear_exit
 from tokensphere.theory import dominant_degree
 
 from .schema import Study
 
-__all__ = ["build_degrees", "build_events", "build_flow", "build_setting", "build_times", "build_tokens"]
+__all__ = [
+    "build_degrees",
+    "build_events",
+    "build_flow",
+    "build_members",
+    "build_times",
+    "build_tokens",
+    "check_ensemble",
+]
+
+
+_FEW = 256  # tokens of a member up to which all its pairs are held at once
+
+
+_DIMS = {"circle": 2, "circle-series": 2, "harmonic": 3, "sphere-series": 3}  # the dim a spectral sum needs
 
 
 def _multiplier(given: float | str | None, name: str) -> Any:
@@ -43,7 +59,7 @@ def build_flow(study: Study) -> AttentionFlow:
         flow = SelfAttention(spec.beta, value, query_key, attention=backend)
     else:
         flow = UnnormalizedSelfAttention(spec.beta, value, query_key, shifted=spec.shifted, attention=backend)
-    needed = {"circle": 2, "harmonic": 3}.get(spec.attention)
+    needed = _DIMS.get(spec.attention)
     if needed is not None and not (flow.isotropic and study.tokens.dim == needed):
         raise InputError(f"flow.attention = '{spec.attention}' needs dim {needed} and a query_key that is a number")
     return flow
@@ -90,10 +106,60 @@ def build_tokens(study: Study) -> tuple[np.ndarray, np.ndarray | None]:
     return sphere.perturbed_uniform(spec.n, spec.dim, spec.degree, spec.amplitude, seed, spec.phase), None
 
 
+def check_ensemble(study: Study, found: AbstractExperiment) -> None:
+    """Refuse ensembles where they mean nothing: `InputError`."""
+    spec, solve = study.tokens, study.solve
+    if not found.ensembles:
+        if spec.ensemble > 1:
+            raise InputError(
+                f"tokens.ensemble = {spec.ensemble}: experiment = '{study.experiment}' follows one set of tokens; "
+                "use experiment = 'alignment', or sweep over seed"
+            )
+        return
+    if spec.law in ("file", "equispaced"):
+        raise InputError(f"experiment = '{study.experiment}' draws independent members, and law = '{spec.law}' cannot")
+    if study.flow.attention == "circle":
+        raise InputError(f"experiment = '{study.experiment}' needs flow.attention = 'dense' (or 'auto')")
+    for name, value in (("stop_within", solve.stop_within), ("stop_slope", solve.stop_slope)):
+        if value is not None:
+            raise InputError(f"solve.{name} = {value:g}: an ensemble runs to t_end; unset it")
+
+
+def build_members(study: Study) -> tuple[AttentionFlow, np.ndarray]:
+    """The resolved flow and the tokens (members, n, dim) of an ensemble, each member with a seed of its own.
+
+    The n tokens of a member span at most n dimensions and a flow whose V and B are multiples of the identity never
+    leaves them, so that dim > n is the same as dim = n, in coordinates of the span.
+    """
+    spec = study.tokens
+    _check_memory(spec.n * spec.ensemble, min(spec.dim, spec.n))
+    flow = build_flow(study)
+    scale = flow.beta * (1.0 if flow.query_key is None else flow.query_key) if flow.isotropic else None
+    few = scale is not None and 0 <= scale <= MAX_WHOLE_BETA and spec.n <= _FEW
+    flow = dataclasses.replace(flow, attention=Whole() if few else Dense()).resolve(spec.n, spec.dim)
+    seeds = np.random.SeedSequence(study.seed).spawn(spec.ensemble)
+    spanned = spec.n < spec.dim and np.ndim(flow.value) == 0 and flow.isotropic
+    members = []
+    for seed in seeds:
+        own = study.model_copy(update={"seed": int(seed.generate_state(1, np.uint64)[0])})
+        tokens = build_tokens(own)[0]
+        members.append(sphere.in_span(tokens) if spanned else tokens)
+    return flow, np.stack(members)
+
+
 def build_times(study: Study) -> np.ndarray:
-    """The save times."""
+    """The save times; in layer mode each moves to the nearest layer t = ηℓ (the later of two), and equal ones join."""
     spec = study.solve
-    return check_times(np.linspace(0.0, spec.t_end, spec.frames) if spec.times is None else spec.times)
+    times = np.linspace(0.0, spec.t_end, spec.frames) if spec.times is None else np.asarray(spec.times)
+    if spec.method == "layer":
+        assert spec.step_size is not None
+        layers = np.unique(np.floor(times / spec.step_size + 0.5 + 1e-9))  # halves go up, whatever their rounding
+        if len(layers) < 2:
+            raise InputError(
+                f"solve.t_end = {times[-1]:g} is less than one layer of solve.step_size {spec.step_size:g}"
+            )
+        times = layers * spec.step_size
+    return check_times(times)
 
 
 def build_degrees(study: Study, dim: int) -> np.ndarray:
@@ -102,20 +168,6 @@ def build_degrees(study: Study, dim: int) -> np.ndarray:
     if top is None:
         top = min(max(8, 2 * dominant_degree(study.flow.beta, dim) + 2), 512) if study.flow.beta > 0 else 8
     return np.arange(1, top + 1)
-
-
-def build_setting(study: Study, flow: AttentionFlow, degrees: np.ndarray) -> emergence.Setting:
-    """What the experiment needs to know of the study."""
-    spec = study.measure
-    return emergence.Setting(
-        flow,
-        threshold=spec.exit,
-        cluster_angle=spec.cluster_angle,
-        cluster_mass=spec.cluster_mass,
-        layer_step=spec.layer_step,
-        degrees=degrees,
-        iid_uniform=study.tokens.law == "uniform",
-    )
 
 
 def build_events(study: Study, degrees: np.ndarray) -> list[Event]:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tokensphere.experiments import Verdict, emergence
+from tokensphere.experiments import Verdict
 from tokensphere.parallel import TokenMesh
-from tokensphere.theory import EmergencePrediction
 
 from .run import Prepared, Progress, disk_full, write_text
 from .store import open_run
@@ -18,16 +17,18 @@ from .store import open_run
 if TYPE_CHECKING:
     import xarray
 
+    from tokensphere.experiments.base import Record
+
 __all__ = ["Outcome", "carry_out", "predict_study", "read_outcome", "write_outcome"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A finished run with what was predicted and what was seen."""
+    """A finished run with what was predicted (or `None`) and what was seen, both records of its experiment."""
 
     folder: Path
-    prediction: EmergencePrediction | None
-    seen: emergence.EmergenceMeasurement
+    prediction: Any
+    seen: Any
     verdicts: list[Verdict]
     run: xarray.Dataset
 
@@ -41,27 +42,28 @@ class Outcome:
         }
 
 
-def predict_study(prepared: Prepared) -> EmergencePrediction | None:
+def predict_study(prepared: Prepared) -> Record | None:
     """What theory says about this study, from its parameters and its very tokens; `None` if it says nothing."""
-    if prepared.setting.obstacle is not None:
+    if prepared.obstacle is not None:
         return None
-    return emergence.predict(prepared.setting, prepared.tokens, prepared.weights, prepared.order)
+    return prepared.experiment.predict(prepared.setting, prepared.tokens, prepared.weights, prepared.order)
 
 
 def carry_out(
     prepared: Prepared,
     folder: Path,
     *,
-    prediction: EmergencePrediction | None,
+    prediction: Record | None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
+    wait: float = 0.0,
     mesh: TokenMesh | None = None,
 ) -> Outcome:
     """Run (or resume) the study in `folder` and judge it; writes `predictions.json` and `verdicts.json`.
 
     `mesh`: the team that `prepared` was made for; it is left when the run is complete.
     """
-    prepared.run(folder, resume=resume, report=report)
+    prepared.run(folder, resume=resume, report=report, wait=wait)
     if mesh is not None:
         mesh.close()
     outcome = read_outcome(prepared, folder, prediction)
@@ -82,9 +84,9 @@ def write_outcome(prepared: Prepared, outcome: Outcome) -> None:
         write_text(outcome.folder / "verdicts.json", json.dumps(judged, indent=2) + "\n")
 
 
-def read_outcome(prepared: Prepared, folder: Path, prediction: EmergencePrediction | None) -> Outcome:
+def read_outcome(prepared: Prepared, folder: Path, prediction: Record | None) -> Outcome:
     """Measure and judge the frames that are stored in `folder`, of a finished or an interrupted run."""
     run = open_run(folder)
-    seen = emergence.measure(prepared.setting, run)
-    verdicts = emergence.judge(prepared.setting, prediction, seen, float(run.time[-1]))
+    seen = prepared.experiment.measure(prepared.setting, run)
+    verdicts = prepared.experiment.judge(prepared.setting, prediction, seen, float(run.time[-1]))
     return Outcome(folder, prediction, seen, verdicts, run)

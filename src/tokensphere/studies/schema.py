@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tokensphere.errors import InputError, suggest
+from tokensphere.experiments import check_experiment
 
 __all__ = [
     "FlowStudy",
@@ -26,9 +27,12 @@ __all__ = [
     "TokensStudy",
     "builtin_names",
     "explain",
+    "find_file",
     "load_study",
     "parse_study",
     "read_study",
+    "read_table",
+    "study_keys",
 ]
 
 _BUILTIN = Path(__file__).parent / "builtin"
@@ -46,8 +50,8 @@ class FlowStudy(_Section):
     shifted: bool = Field(False, description="usa only: kernel e^(beta(<x,y>-1)), time runs e^beta times slower")
     value: float | str | None = Field(None, description="value matrix V: a number (multiple of I) or a .npy file")
     query_key: float | str | None = Field(None, description="B = Q^T K: a number (multiple of I) or a .npy file")
-    attention: Literal["auto", "circle", "harmonic", "dense"] = Field(
-        "auto", description="backend of the interaction sum"
+    attention: Literal["auto", "dense", "circle", "harmonic", "circle-series", "sphere-series"] = Field(
+        "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
     )
 
     @model_validator(mode="after")
@@ -65,6 +69,7 @@ class TokensStudy(_Section):
     )
     n: int = Field(20_000, ge=1, description="number of tokens")
     dim: int = Field(2, ge=2, description="ambient dimension; tokens live on S^(dim-1)")
+    ensemble: int = Field(1, ge=1, description="alignment: number of independent draws that are run together")
     concentration: float = Field(10.0, ge=0, description="von-mises-fisher: concentration of every component")
     centers: int = Field(1, ge=1, description="von-mises-fisher: number of equally weighted random centres")
     angle: float = Field(1.0, gt=0, description="cap: opening angle from its centre, radians")
@@ -91,9 +96,11 @@ class SolveStudy(_Section):
     t_end: float = Field(0.6, gt=0, description="end of the run, in the flow's clock")
     frames: int = Field(61, ge=2, description="number of equally spaced save times, both ends included")
     times: tuple[float, ...] | None = Field(None, description="explicit save times instead of t_end and frames")
-    method: Literal["tsit5", "dopri8", "rk4", "euler"] = Field("dopri8", description="Runge-Kutta method")
+    method: Literal["tsit5", "dopri8", "rk4", "euler", "layer"] = Field(
+        "dopri8", description="Runge-Kutta method, or discrete layers x <- N(x + step A)"
+    )
     rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="largest error of a token over one step, radians")
-    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4 and euler)")
+    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4, euler and layer)")
     max_steps: int = Field(1_000_000, ge=1, description="give up after this many steps")
     checkpoint_seconds: float = Field(5.0, ge=0, description="least wall time between two checkpoints")
     stop_within: float | None = Field(None, gt=0, description="stop when all tokens lie within this angle, radians")
@@ -110,7 +117,7 @@ class SolveStudy(_Section):
 
     @model_validator(mode="after")
     def _fixed_step(self) -> SolveStudy:
-        if self.method in ("rk4", "euler") and self.step_size is None:
+        if self.method in ("rk4", "euler", "layer") and self.step_size is None:
             raise ValueError(f"method = '{self.method}' has no error control and needs step_size")
         return self
 
@@ -128,18 +135,24 @@ class MeasureStudy(_Section):
     cluster_angle: float = Field(0.1, gt=0, lt=3.14, description="tokens closer than this are connected, radians")
     cluster_mass: float = Field(0.02, ge=0, lt=1, description="groups of less mass are not counted as clusters")
     layer_step: float = Field(0.1, gt=0, description="step of one layer, to translate times into depth")
+    threshold: float = Field(0.999, gt=-1, lt=1, description="alignment: inner product above which a pair is aligned")
 
 
 class Study(_Section):
     """A whole run: `experiment` names the predictions and verdicts that go with it."""
 
     name: str = Field("emergence", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="name of the run folder")
-    experiment: Literal["emergence"] = Field("emergence", description="predictions and verdicts to make")
+    experiment: str = Field("emergence", description="predictions and verdicts to make (alignment, emergence)")
     seed: int = Field(0, ge=0, description="the one source of randomness")
     flow: FlowStudy = FlowStudy()
     tokens: TokensStudy = TokensStudy()
     solve: SolveStudy = SolveStudy()
     measure: MeasureStudy = MeasureStudy()
+
+    @field_validator("experiment")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return check_experiment(name)
 
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
@@ -162,17 +175,18 @@ class Study(_Section):
             place = data
             for section in sections:
                 if not isinstance(place.get(section), dict):
-                    raise InputError(f"unknown study key '{key}'{suggest(key, _keys())}")
+                    raise InputError(f"unknown study key '{key}'{suggest(key, study_keys())}")
                 place = place[section]
             place[last] = value
         return parse_study(data)
 
 
-def _keys(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
+def study_keys(model: type[BaseModel] = Study, prefix: str = "") -> Iterator[str]:
+    """Every key of a study, dotted: `flow.beta`."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _keys(inner, f"{prefix}{name}.")
+            yield from study_keys(inner, f"{prefix}{name}.")
         else:
             yield prefix + name
 
@@ -188,30 +202,35 @@ def parse_study(data: dict[str, Any], source: str = "study") -> Study:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            raise InputError(f"{source}: unknown key '{key}'{suggest(key, _keys())}") from None
+            raise InputError(f"{source}: unknown key '{key}'{suggest(key, study_keys())}") from None
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "value_error":
             raise InputError(f"{source}: {key + ': ' if key else ''}{message}") from None
         raise InputError(f"{source}: {key} = {first['input']!r}: {message[0].lower()}{message[1:]}") from None
 
 
-def builtin_names() -> list[str]:
-    """Names of the studies that come with the package."""
-    return sorted(path.stem for path in _BUILTIN.glob("*.toml"))
+def builtin_names(*, sweeps: bool = False) -> list[str]:
+    """Names of the studies that come with the package, or of its sweeps."""
+    return sorted(path.stem for path in _BUILTIN.glob("*.toml") if ("sweep" in read_table(path)) == sweeps)
 
 
-def load_study(name_or_path: str) -> Study:
-    """A study that comes with the package, by name, or from a TOML file (or the `study.json` of a run).
+def find_file(name_or_path: str, known: list[str], kind: str = "study") -> Path:
+    """The file of a study (or sweep): one that comes with the package, by name, or a path.
 
-    **Raises:** `InputError` if there is no such study or file, or the file is not valid.
+    **Raises:** `InputError` if there is none.
     """
     path = Path(name_or_path)
     if path.suffix not in (".toml", ".json"):
         path = _BUILTIN / f"{name_or_path}.toml"
         if not path.is_file():
-            raise InputError(f"no study named '{name_or_path}'{suggest(name_or_path, builtin_names())}")
+            raise InputError(f"no {kind} named '{name_or_path}'{suggest(name_or_path, known)}")
     elif not path.is_file():
-        raise InputError(f"no study file at {name_or_path}")
+        raise InputError(f"no {kind} file at {name_or_path}")
+    return path
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table of keys in a TOML or JSON file. **Raises:** `InputError` if it holds none."""
     kind = path.suffix[1:].upper()
     try:
         text = path.read_text(encoding="utf-8")
@@ -220,6 +239,18 @@ def load_study(name_or_path: str) -> Study:
         raise InputError(f"{path.name} is not valid {kind}: {error}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path.name} holds no study: it must be a table of keys")
+    return data
+
+
+def load_study(name_or_path: str) -> Study:
+    """A study that comes with the package, by name, or from a TOML file (or the `study.json` of a run).
+
+    **Raises:** `InputError` if there is no such study or file, or the file is not valid, or it describes a sweep.
+    """
+    path = find_file(name_or_path, builtin_names())
+    data = read_table(path)
+    if "sweep" in data:
+        raise InputError(f"{name_or_path} describes a sweep; use: tokensphere sweep {name_or_path}")
     data.setdefault("name", path.stem)
     return parse_study(data, path.name)
 

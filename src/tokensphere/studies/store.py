@@ -5,6 +5,8 @@
     clusters(time)                   cluster_mass(time, cluster)             cluster_position(time, cluster, component)
     step_time, step_size, step_error, step_speed (step)        [dim 2: step_order(step, degree), step_energy(step)]
 
+The run of an ensemble keeps no tokens but the series of its experiment, NAME(time, member), beside time(time).
+
 The attributes `n_frames` and `n_steps` are written after everything else of a frame or step: they are the commit
 mark, and frames and steps beyond it do not exist for a reader. Nothing in the store depends on the wall clock, so
 equal runs have equal bytes.
@@ -16,6 +18,7 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,15 +63,8 @@ class RunStore:
     ) -> RunStore:
         """A new, empty store. `spectral`: order parameters and energy are kept for every step as well; `chunk`: how
         many tokens are stored together."""
-        marks = {"n_frames": 0, "n_steps": 0}
-        group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes | marks)
+        group, array = _new_group(path, attributes)
         frames, n, top = len(times), len(weights), len(degrees)
-
-        def array(name: str, dims: tuple[str, ...], shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
-            group.create_array(
-                name, shape=shape, chunks=chunks, dtype="float64", fill_value=np.nan, dimension_names=dims
-            )
-
         array("tokens", ("time", "token", "component"), (frames, n, dim), (1, min(n, chunk), dim))
         array("weights", ("token",), (n,), (min(n, chunk),))
         array("time", ("time",), (frames,), (frames,))
@@ -89,6 +85,18 @@ class RunStore:
         return cls(path, group)
 
     @classmethod
+    def create_ensemble(
+        cls, path: Path, *, times: np.ndarray, members: int, series: list[str], attributes: dict[str, Any]
+    ) -> RunStore:
+        """A new, empty store for `series` (frames, members) by name."""
+        group, array = _new_group(path, attributes)
+        frames = len(times)
+        array("time", ("time",), (frames,), (frames,))
+        for name in series:
+            array(name, ("time", "member"), (frames, members), (frames, members))
+        return cls(path, group)
+
+    @classmethod
     def open(cls, path: Path, *, clean: bool = True) -> RunStore:
         """An existing store, for appending; leftovers of an interrupted write are removed if `clean`."""
         if not (path / "zarr.json").is_file():
@@ -96,6 +104,13 @@ class RunStore:
         for leftover in path.rglob("*.partial") if clean else ():
             leftover.unlink()
         return cls(path, zarr.open_group(store=str(path), mode="r+"))
+
+    @staticmethod
+    def status(path: Path) -> str | None:
+        """ "running" or "complete"; `None` if there is no store at `path`."""
+        if not (path / "zarr.json").is_file():
+            return None
+        return str(zarr.open_group(store=str(path), mode="r").attrs.get("status"))
 
     @staticmethod
     def has_progress(path: Path) -> bool:
@@ -170,6 +185,17 @@ class RunStore:
         self._group.attrs.update(attributes)
 
 
+def _new_group(path: Path, attributes: dict[str, Any]) -> tuple[zarr.Group, Callable[..., None]]:
+    """An empty group, and what makes an array of NaN in it."""
+    marks = {"n_frames": 0, "n_steps": 0}
+    group = zarr.create_group(store=str(path), zarr_format=3, attributes=attributes | marks)
+
+    def array(name: str, dims: tuple[str, ...], shape: tuple[int, ...], chunks: tuple[int, ...]) -> None:
+        group.create_array(name, shape=shape, chunks=chunks, dtype="float64", fill_value=np.nan, dimension_names=dims)
+
+    return group, array
+
+
 def _array(group: zarr.Group, name: str) -> zarr.Array:
     array = group[name]
     assert isinstance(array, zarr.Array)
@@ -207,6 +233,6 @@ def open_run(folder: str | Path) -> xarray.Dataset:
     for name, array in sorted(steps.items()):
         dims = ("step", "degree")[: array.ndim]
         dataset[name] = (dims, np.asarray(array[: int(dataset.attrs["n_steps"])]))
-    dataset = dataset.set_coords(["time", "degree", "weights", "step_time"])
+    dataset = dataset.set_coords([name for name in ("time", "degree", "weights", "step_time") if name in dataset])
     dataset.attrs["study"] = json.loads(dataset.attrs["study"])
     return dataset

@@ -4,6 +4,14 @@ from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
+from .equiangular import (
+    equiangular_curve,
+    equiangular_layer_count,
+    equiangular_layer_time,
+    equiangular_layers,
+    equiangular_rate,
+    equiangular_time,
+)
 from .exit_law import ExitLaw, exit_law, tokens_needed
 from .growth import (
     FLOWS,
@@ -62,6 +70,12 @@ __all__ = [
     "dobrushin_constant",
     "dominant_degree",
     "effective_neighbours",
+    "equiangular_curve",
+    "equiangular_layer_count",
+    "equiangular_layer_time",
+    "equiangular_layers",
+    "equiangular_rate",
+    "equiangular_time",
     "exit_law",
     "grenier_order",
     "grenier_time",

@@ -1,0 +1,227 @@
+"""The direct sum on the host: how tokens are cut into blocks and spread over threads.
+
+With t_ij = log₂e (β⟨q_i, y_j⟩ − c_i) and the bound c_i = |β| |q_i| max_j |y_j|, every 2^{t_ij} lies in [0, 1] and no
+running maximum is needed:
+
+    Z_i = e^{c_i} Σ_j w_j 2^{t_ij},     mean_i = Σ_j w_j 2^{t_ij} v_j / Σ_j w_j 2^{t_ij}.
+
+Where ⟨q_i, y_j⟩ = ⟨q_j, y_i⟩ (self-attention with a symmetric B), one bound serves all rows, t is symmetric, and each
+pair of blocks is exponentiated once for its rows and its columns. Rows whose sum falls out of the floating-point
+range (a query far from every key at large β) are found and done again, exactly.
+
+Blocks are paired as in a round-robin tournament: within a round no block is used twice, so threads never add to the
+same sums and the order of additions, hence every bit, does not depend on the number of threads.
+
+Few coordinates: loops of :mod:`.kernels`. Many: matrix products over blocks, with BLAS on one thread each.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tokensphere.threads import available_threads, one_blas_thread, run_all
+
+from .kernels import LANES, TILE, column_sums, exact_rows, exponentiate, one_sided, two_sided
+
+__all__ = ["attend"]
+
+_LOG2E = float(np.log2(np.e))
+# Coordinates of keys and values from which matrix products win.
+_PRODUCTS_FROM = {np.dtype(np.float64): 40, np.dtype(np.float32): 28}
+_ALL_THREADS_FROM = 500_000  # pairs times coordinates
+_MOST_BLOCKS = 32
+_SQUARE = 512  # side of a block of matrix products
+_SMALLEST = {np.dtype(np.float64): 1e-280, np.dtype(np.float32): 1e-28}
+_NO_MASK = np.empty((0, 0), dtype=bool)
+
+
+def attend(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+    weights: np.ndarray | None,
+    beta: float,
+    *,
+    symmetric: bool = False,
+    causal: bool = False,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """log Z (m,) and the mean (m, c), in single precision if all points are, else in double.
+
+    **Arguments:** as of :class:`tokensphere.attention.AbstractAttention`. `symmetric` promises
+    ⟨q_i, y_j⟩ = ⟨q_j, y_i⟩ for all i, j.
+    """
+    work = np.dtype(np.float32 if np.result_type(queries, keys, values) == np.float32 else np.float64)
+    m, n = len(queries), len(keys)
+    masses = np.full(n, 1.0 / n) if weights is None else np.asarray(weights, dtype=np.float64)
+    precise_q, precise_y = queries.astype(np.float64, copy=False), keys.astype(np.float64, copy=False)
+    lengths = np.sqrt(np.einsum("ij,ij->i", precise_q, precise_q))
+    radius = float(np.sqrt(np.einsum("ij,ij->i", precise_y, precise_y).max()))
+    bounds = (abs(beta) * radius) * lengths
+    symmetric = symmetric and not causal and mask is None
+    if symmetric:
+        bounds[:] = bounds.max()
+    columns = np.empty((1 + values.shape[1], n))
+    columns[0] = masses
+    np.multiply(values.T, masses, out=columns[1:])
+    threads = available_threads() if m * n * (keys.shape[1] + len(columns)) > _ALL_THREADS_FROM else 1
+    hidden = _NO_MASK if mask is None else mask
+    summed = _products if keys.shape[1] + values.shape[1] >= _PRODUCTS_FROM[work] else _loops
+    sums = summed(
+        precise_q, precise_y, beta, lengths, radius, bounds, columns, symmetric, causal, hidden, work, threads
+    )
+    z = sums[0]
+    if symmetric:  # pairs were taken with i < j
+        own = np.exp(beta * np.einsum("ij,ij->i", precise_q, precise_y) - bounds)
+        sums += columns * own
+    lost = np.flatnonzero(~(z >= _SMALLEST[work]))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_z = np.log(z) + bounds
+        mean = np.ascontiguousarray((sums[1:] / z).T)
+    if lost.size:
+        full = np.concatenate([masses[:, None], values], axis=1)
+        run_all(
+            lambda rows: exact_rows(rows, precise_q, beta, precise_y, full, hidden, causal, log_z, mean),
+            np.array_split(lost, 4 * threads),
+            threads,
+        )
+    return log_z.astype(work, copy=False), mean.astype(work, copy=False)
+
+
+def _rounds(blocks: int) -> Iterator[list[tuple[int, int]]]:
+    """Every pair of an even number of blocks once, in rounds in which no block comes twice (circle method)."""
+    order = list(range(blocks))
+    for _ in range(blocks - 1):
+        yield [tuple(sorted((order[i], order[-1 - i]))) for i in range(blocks // 2)]  # type: ignore[misc]
+        order = [order[0], order[-1], *order[1:-1]]
+
+
+def _tournament(task: Any, n: int, tile: int, threads: int) -> None:
+    """Call task((i0, i1), (j0, j1)) for every pair of blocks of n tokens, a block with itself included.
+
+    Blocks consist of whole tiles; there are as many as there are tiles, at most `_MOST_BLOCKS`.
+    """
+    tiles = -(-n // tile)
+    blocks = min(_MOST_BLOCKS, tiles + tiles % 2)
+    spans = _cut(n, tile, blocks)
+
+    def play(pair: tuple[int, int]) -> None:
+        task(spans[pair[0]], spans[pair[1]])
+
+    run_all(play, [(i, i) for i in range(blocks)], threads)
+    if blocks > 1:
+        for pairs in _rounds(blocks):
+            run_all(play, pairs, threads)
+
+
+def _spans(m: int, tile: int) -> list[tuple[int, int]]:
+    """Queries in pieces of whole tiles; more of them than threads, since causal rows differ in length."""
+    return _cut(m, tile, min(_MOST_BLOCKS, -(-m // tile)))
+
+
+def _cut(n: int, tile: int, pieces: int) -> list[tuple[int, int]]:
+    """n tokens in pieces of whole tiles, of nearly equal size; the last ones may be empty."""
+    edges = np.minimum(np.arange(pieces + 1) * -(-n // tile) // pieces * tile, n).tolist()
+    return list(itertools.pairwise(edges))
+
+
+def _loops(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    beta: float,
+    lengths: np.ndarray,
+    radius: float,
+    bounds: np.ndarray,
+    columns: np.ndarray,
+    symmetric: bool,
+    causal: bool,
+    mask: np.ndarray,
+    work: np.dtype[Any],
+    threads: int,
+) -> np.ndarray:
+    """Σ_j w_j 2^{t_ij} (1, v_j) by the compiled loops, (1 + c, m)."""
+    (m, dim), n = queries.shape, len(keys)
+    width = -(-dim // LANES) * LANES
+    a, p, y = np.zeros((m, width), work), np.zeros((m, width), work), np.zeros((width, n), work)
+    a[:, :dim] = (beta * _LOG2E) * queries
+    p[:, :dim] = queries * (np.copysign(radius, beta) / np.where(lengths > 0, lengths, 1.0))[:, None]
+    y[:dim] = keys.T
+    r = (_LOG2E * (beta * np.einsum("ij,ij->i", queries, p[:, :dim].astype(np.float64)) - bounds)).astype(work)
+    values = columns.astype(work, copy=False)
+    sums = np.zeros((len(columns), m))
+    if symmetric:
+        _tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
+    else:
+        run_all(lambda span: one_sided(a, p, r, y, values, mask, causal, sums, *span), _spans(m, TILE // 4), threads)
+    return sums
+
+
+def _products(
+    queries: np.ndarray,
+    keys: np.ndarray,
+    beta: float,
+    lengths: np.ndarray,
+    radius: float,
+    bounds: np.ndarray,
+    columns: np.ndarray,
+    symmetric: bool,
+    causal: bool,
+    mask: np.ndarray,
+    work: np.dtype[Any],
+    threads: int,
+) -> np.ndarray:
+    """The same by matrix products over square blocks."""
+    m, n, width = len(queries), len(keys), len(columns) - 1
+    a, y = ((beta * _LOG2E) * queries).astype(work), keys.astype(work, copy=False)
+    shift, masses = (_LOG2E * bounds).astype(work), columns[0].astype(work)
+    values = np.ascontiguousarray(columns[1:].T, dtype=work)
+    z, sums = np.zeros(m), np.zeros((m, width))
+
+    def pair(rows: tuple[int, int], cols: tuple[int, int]) -> None:
+        logits, product, scratch = _room(width, work)
+        for i in range(rows[0], rows[1], _SQUARE):
+            k = min(i + _SQUARE, rows[1])
+            for j in range(max(i, cols[0]) if rows == cols else cols[0], cols[1], _SQUARE):
+                end = min(j + _SQUARE, cols[1])
+                block = np.matmul(a[i:k], y[j:end].T, out=_shaped(logits, k - i, end - j))
+                if i == j:  # e is 0 on and below the diagonal
+                    block[np.tril_indices(k - i)] = -np.inf
+                exponentiate(block, shift[i:k], masses[j:end], z[i:k])
+                column_sums(block, masses[i:k], scratch[: end - j], z[j:end])
+                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
+                sums[j:end] += np.matmul(block.T, values[i:k], out=product[: end - j])
+
+    def band(span: tuple[int, int]) -> None:
+        logits, product, _ = _room(width, work)
+        for i in range(span[0], span[1], _SQUARE):
+            k = min(i + _SQUARE, span[1])
+            for j in range(0, min(n, k) if causal else n, _SQUARE):
+                end = min(j + _SQUARE, n)
+                block = np.matmul(a[i:k], y[j:end].T, out=_shaped(logits, k - i, end - j))
+                if causal:
+                    block[np.arange(j, end) > np.arange(i, k)[:, None]] = -np.inf
+                if mask.size:
+                    block[~mask[i:k, j:end]] = -np.inf
+                exponentiate(block, shift[i:k], masses[j:end], z[i:k])
+                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
+
+    with one_blas_thread():
+        if symmetric:
+            _tournament(pair, n, _SQUARE, threads)
+        else:
+            run_all(band, _spans(m, _SQUARE // 4), threads)
+    return np.concatenate([z[None], sums.T])
+
+
+def _room(width: int, work: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Work arrays of one task: a square block, a product with the values, a row."""
+    return np.empty(_SQUARE**2, work), np.empty((_SQUARE, width), work), np.empty(_SQUARE, work)
+
+
+def _shaped(room: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The beginning of `room` as a contiguous matrix: compiled loops over anything else are slow."""
+    return room[: rows * columns].reshape(rows, columns)
