@@ -18,10 +18,17 @@ import jax.numpy as jnp  # noqa: E402
 
 __all__ = ["is_traced", "jax", "jnp", "namespace", "rowwise_dot"]
 
+_PLAIN = (np.ndarray, np.generic, float, int, type(None))
+
 
 def is_traced(*values: object) -> bool:
     """Whether any of the values is abstract, so that its numbers cannot be looked at."""
-    return any(isinstance(leaf, jax.core.Tracer) for value in values for leaf in jax.tree.leaves(value))
+    return any(
+        isinstance(leaf, jax.core.Tracer)
+        for value in values
+        if not isinstance(value, _PLAIN)  # going through a tree costs as much as a small sum
+        for leaf in jax.tree.leaves(value)
+    )
 
 
 def namespace(*arrays: object) -> Any:

@@ -6,7 +6,7 @@ import pytest
 from conformance.direct import circle_sums, velocity
 
 import tokensphere as ts
-from tokensphere.attention import Circle, Dense
+from tokensphere.attention import Circle, Dense, Polynomial
 from tokensphere.errors import InputError
 from tokensphere.flows import SelfAttention, UnnormalizedSelfAttention
 
@@ -151,7 +151,13 @@ def test_choice_by_the_number_of_tokens():
     flow = SelfAttention(5.0)
     assert isinstance(flow.resolve(20_000, 2).attention, Circle)
     assert isinstance(flow.resolve(20, 2).attention, Dense)
-    assert isinstance(SelfAttention(5.0, query_key=[[1.0, 0.5], [0.5, 1.0]]).resolve(20_000, 2).attention, Dense)
+    b = [[1.0, 0.5], [0.5, 1.0]]
+    assert isinstance(SelfAttention(2.0, query_key=b).resolve(20_000, 2).attention, Polynomial)
+    sharp = SelfAttention(200.0, query_key=b).resolve(20_000, 2).attention
+    assert isinstance(sharp, Dense)
+    assert sharp.symmetric  # the backend is told, so that every exponential serves two tokens
+    lopsided = SelfAttention(200.0, query_key=[[1.0, 0.5], [0.0, 1.0]]).resolve(20_000, 2).attention
+    assert not lopsided.symmetric
     assert isinstance(SelfAttention(5.0, attention=Dense()).resolve(20_000, 2).attention, Dense)
     assert flow.attention is None
 

@@ -44,8 +44,10 @@ def test_lanes_take_the_steps_of_single_runs():
         single = alone(own, tokens(lane))
         assert len(single) == len(log[lane])
         for a, b in zip(single, log[lane], strict=True):
-            assert a.t == pytest.approx(b.t, rel=1e-9)
-            np.testing.assert_allclose(np.asarray(a.tokens), b.tokens, atol=1e-12)
+            # an error estimate near rounding moves the next step a little, and the tokens with it
+            assert a.t == pytest.approx(b.t, rel=1e-6)
+            speed = np.abs(np.asarray(a.velocity)).max()
+            np.testing.assert_allclose(np.asarray(a.tokens), b.tokens, atol=1e-12 + 2 * speed * abs(a.t - b.t))
             assert [f.name for f in a.fired] == [f.name for f in b.fired]
     assert len({len(states) for states in log.values()}) > 1
 

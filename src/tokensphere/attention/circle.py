@@ -20,6 +20,8 @@ from .spectral import Received, attend, far_threshold
 
 __all__ = ["Circle"]
 
+_COMPILED_FROM = 200_000  # tokens from which loading a compiler pays
+
 
 class Circle(AbstractAttention):
     """Spectral sum for tokens on the circle (dim 2, B = c·I), through ducc0.
@@ -149,7 +151,12 @@ class _Space:
 
     def place(self, points: np.ndarray, kernel: CircleKernel) -> Transform:
         angles = np.empty(len(points))
-        in_chunks(len(points), lambda part: np.arctan2(points[part, 1], points[part, 0], out=angles[part]))
+        if len(points) >= _COMPILED_FROM:
+            from .angles import angles as compiled
+
+            in_chunks(len(points), lambda part: compiled(points[part], angles[part]))
+        else:
+            in_chunks(len(points), lambda part: np.arctan2(points[part, 1], points[part, 0], out=angles[part]))
         return Transform(angles, kernel.modes, kernel.epsilon)
 
     def receive(

@@ -55,7 +55,7 @@ class Dense(AbstractAttention):
     @property
     def on_host(self) -> bool:  # type: ignore[override]
         """Whether numbers are summed by compiled loops on the host: always, unless JAX has an accelerator."""
-        return jax.default_backend() == "cpu"
+        return _no_accelerator()
 
     def __call__(
         self,
@@ -71,65 +71,77 @@ class Dense(AbstractAttention):
         values = keys if values is None else values
         _check_shapes(queries, keys, values, weights, self.mask)
         heads = np.ndim(queries) == 3
-        if is_traced(queries, keys, values, weights, beta, self.mask) or not self.on_host:
-            one = functools.partial(self._blocks, beta=beta)
+        if is_traced(queries, keys, values, weights, beta, self.mask) or not _no_accelerator():
+            one = functools.partial(_in_blocks, self, beta=beta)
             if not heads:
                 return one(queries, keys, values, weights)
             return jax.vmap(one, in_axes=(0, 0, 0, 0 if np.ndim(weights) == 2 else None))(
                 queries, keys, values, weights
             )
         if not heads:
-            return self._host(queries, keys, values, weights, beta, symmetric)
+            return _on_host(self, queries, keys, values, weights, beta, symmetric)
         count = len(queries)
         masses = [weights] * count if weights is None or np.ndim(weights) == 1 else weights
-        parts = [self._host(queries[h], keys[h], values[h], masses[h], beta, symmetric) for h in range(count)]
+        parts = [_on_host(self, queries[h], keys[h], values[h], masses[h], beta, symmetric) for h in range(count)]
         return Attended(np.stack([part.log_z for part in parts]), np.stack([part.mean for part in parts]))
 
-    def _host(self, queries: Any, keys: Any, values: Any, weights: Any, beta: Any, symmetric: bool) -> Attended:
-        from .host import attend  # Numba is loaded when it is needed
 
-        queries, keys, values = np.asarray(queries), np.asarray(keys), np.asarray(values)
-        _check_finite(queries=queries, keys=keys, values=values)
-        mask = None if self.mask is None else np.asarray(self.mask, dtype=bool)
-        log_z, mean = attend(
-            queries, keys, values, weights, float(beta), symmetric=symmetric, causal=self.causal, mask=mask
-        )
-        return Attended(log_z, mean)
+@functools.cache
+def _no_accelerator() -> bool:
+    return bool(jax.default_backend() == "cpu")
 
-    def _blocks(self, queries: Any, keys: Any, values: Any, weights: Any, *, beta: Any) -> Attended:
-        """The sum in JAX, `block` logits at a time."""
-        queries, keys, values = jnp.asarray(queries), jnp.asarray(keys), jnp.asarray(values)
-        m, n = queries.shape[0], keys.shape[0]
-        log_w = jnp.full(n, -jnp.log(float(n))) if weights is None else jnp.log(jnp.asarray(weights))
-        # One product returns the sum of the values and, in the last column, the sum of the weights.
-        augmented = jnp.concatenate([values, jnp.ones((n, 1), values.dtype)], axis=1)
 
-        def attend(rows: jax.Array, index: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-            logits = (beta * rows) @ keys.T + log_w
-            if self.causal:
-                logits = jnp.where(jnp.arange(n) <= index[:, None], logits, -jnp.inf)
-            if mask is not None:
-                logits = jnp.where(mask, logits, -jnp.inf)
-            top = jnp.max(logits, axis=-1, keepdims=True)
-            top = jnp.where(top == -jnp.inf, 0.0, top)  # a query that sees nothing
-            sums = jnp.exp(logits - top) @ augmented
-            z = sums[:, -1:]
-            return top[:, 0] + jnp.log(z[:, 0]), sums[:, :-1] / jnp.where(z > 0, z, 1.0)
+# Plain functions: binding a method of an equinox module costs as much as the sum over 200 tokens.
 
-        rows = max(1, min(m, self.block // n))
-        index = jnp.arange(m)
-        if rows >= m:
-            return Attended(*attend(queries, index, self.mask))
-        blocks = -(-m // rows)
 
-        def split(array: Any) -> Any:
-            filler = jnp.zeros((blocks * rows - m, *array.shape[1:]), array.dtype)
-            return jnp.concatenate([array, filler]).reshape(blocks, rows, *array.shape[1:])
+def _on_host(
+    attention: Dense, queries: Any, keys: Any, values: Any, weights: Any, beta: Any, symmetric: bool
+) -> Attended:
+    from .host import attend  # Numba is loaded when it is needed
 
-        parts = jax.tree.map(split, (queries, index, self.mask))
-        # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
-        log_z, mean = jax.lax.map(lambda part: jax.checkpoint(attend)(*part), parts)
-        return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])
+    queries, keys, values = np.asarray(queries), np.asarray(keys), np.asarray(values)
+    _check_finite(queries=queries, keys=keys, values=values)
+    mask = None if attention.mask is None else np.asarray(attention.mask, dtype=bool)
+    log_z, mean = attend(
+        queries, keys, values, weights, float(beta), symmetric=symmetric, causal=attention.causal, mask=mask
+    )
+    return Attended(log_z, mean)
+
+
+def _in_blocks(attention: Dense, queries: Any, keys: Any, values: Any, weights: Any, *, beta: Any) -> Attended:
+    """The sum in JAX, `block` logits at a time."""
+    queries, keys, values = jnp.asarray(queries), jnp.asarray(keys), jnp.asarray(values)
+    m, n = queries.shape[0], keys.shape[0]
+    log_w = jnp.full(n, -jnp.log(float(n))) if weights is None else jnp.log(jnp.asarray(weights))
+    # One product returns the sum of the values and, in the last column, the sum of the weights.
+    augmented = jnp.concatenate([values, jnp.ones((n, 1), values.dtype)], axis=1)
+
+    def summed(rows: jax.Array, index: jax.Array, mask: jax.Array | None) -> tuple[jax.Array, jax.Array]:
+        logits = (beta * rows) @ keys.T + log_w
+        if attention.causal:
+            logits = jnp.where(jnp.arange(n) <= index[:, None], logits, -jnp.inf)
+        if mask is not None:
+            logits = jnp.where(mask, logits, -jnp.inf)
+        top = jnp.max(logits, axis=-1, keepdims=True)
+        top = jnp.where(top == -jnp.inf, 0.0, top)  # a query that sees nothing
+        sums = jnp.exp(logits - top) @ augmented
+        z = sums[:, -1:]
+        return top[:, 0] + jnp.log(z[:, 0]), sums[:, :-1] / jnp.where(z > 0, z, 1.0)
+
+    rows = max(1, min(m, attention.block // n))
+    index = jnp.arange(m)
+    if rows >= m:
+        return Attended(*summed(queries, index, attention.mask))
+    blocks = -(-m // rows)
+
+    def split(array: Any) -> Any:
+        filler = jnp.zeros((blocks * rows - m, *array.shape[1:]), array.dtype)
+        return jnp.concatenate([array, filler]).reshape(blocks, rows, *array.shape[1:])
+
+    parts = jax.tree.map(split, (queries, index, attention.mask))
+    # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
+    log_z, mean = jax.lax.map(lambda part: jax.checkpoint(summed)(*part), parts)
+    return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])
 
     def shared(
         self,
@@ -158,9 +170,10 @@ def _check_finite(**arrays: np.ndarray) -> None:
         if any(array is other for other in seen):
             continue
         seen.append(array)
-        if not np.isfinite(array).all():
-            bad = int(np.argmin(np.isfinite(array).all(axis=1)))
-            raise InputError(f"{name}: token {bad} is not finite")
+        if not np.isfinite(array.sum()):  # a sum of finite numbers this size does not overflow; if so, look closer
+            good = np.isfinite(array).all(axis=1)
+            if not good.all():
+                raise InputError(f"{name}: token {int(np.argmin(good))} is not finite")
 
 
 def _check_shapes(queries: Any, keys: Any, values: Any, weights: Any, mask: Any) -> None:

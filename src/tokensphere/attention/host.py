@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def attend(
     lengths = np.sqrt(np.einsum("ij,ij->i", precise_q, precise_q))
     radius = float(np.sqrt(np.einsum("ij,ij->i", precise_y, precise_y).max()))
     bounds = (abs(beta) * radius) * lengths
-    symmetric = symmetric and not causal and mask is None
+    symmetric = symmetric and m == n and not causal and mask is None
     if symmetric:
         bounds[:] = bounds.max()
     columns = np.empty((1 + values.shape[1], n))
@@ -72,7 +72,7 @@ def attend(
     hidden = _NO_MASK if mask is None else mask
     summed = _products if keys.shape[1] + values.shape[1] >= _PRODUCTS_FROM[work] else _loops
     sums = summed(
-        precise_q, precise_y, beta, lengths, radius, bounds, columns, symmetric, causal, hidden, work, threads
+        _Problem(precise_q, precise_y, beta, lengths, radius, bounds, columns, symmetric, causal, hidden, work, threads)
     )
     z = sums[0]
     if symmetric:  # pairs were taken with i < j
@@ -90,6 +90,23 @@ def attend(
             threads,
         )
     return log_z.astype(work, copy=False), mean.astype(work, copy=False)
+
+
+class _Problem(NamedTuple):
+    """Queries (m, d), keys (n, d), lengths |q_i|, `radius` max|y_j|, bounds c_i, columns w_j (1, v_j) (1 + c, n)."""
+
+    queries: np.ndarray
+    keys: np.ndarray
+    beta: float
+    lengths: np.ndarray
+    radius: float
+    bounds: np.ndarray
+    columns: np.ndarray
+    symmetric: bool
+    causal: bool
+    mask: np.ndarray
+    work: np.dtype[Any]
+    threads: int
 
 
 def _rounds(blocks: int) -> Iterator[list[tuple[int, int]]]:
@@ -129,55 +146,36 @@ def _cut(n: int, tile: int, pieces: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def _loops(
-    queries: np.ndarray,
-    keys: np.ndarray,
-    beta: float,
-    lengths: np.ndarray,
-    radius: float,
-    bounds: np.ndarray,
-    columns: np.ndarray,
-    symmetric: bool,
-    causal: bool,
-    mask: np.ndarray,
-    work: np.dtype[Any],
-    threads: int,
-) -> np.ndarray:
+def _loops(given: _Problem) -> np.ndarray:
     """Σ_j w_j 2^{t_ij} (1, v_j) by the compiled loops, (1 + c, m)."""
+    queries, keys, beta, work, threads = given.queries, given.keys, given.beta, given.work, given.threads
     (m, dim), n = queries.shape, len(keys)
     width = -(-dim // LANES) * LANES
     a, p, y = np.zeros((m, width), work), np.zeros((m, width), work), np.zeros((width, n), work)
     a[:, :dim] = (beta * _LOG2E) * queries
-    p[:, :dim] = queries * (np.copysign(radius, beta) / np.where(lengths > 0, lengths, 1.0))[:, None]
+    p[:, :dim] = queries * (np.copysign(given.radius, beta) / np.where(given.lengths > 0, given.lengths, 1.0))[:, None]
     y[:dim] = keys.T
-    r = (_LOG2E * (beta * np.einsum("ij,ij->i", queries, p[:, :dim].astype(np.float64)) - bounds)).astype(work)
-    values = columns.astype(work, copy=False)
-    sums = np.zeros((len(columns), m))
-    if symmetric:
+    r = (_LOG2E * (beta * np.einsum("ij,ij->i", queries, p[:, :dim].astype(np.float64)) - given.bounds)).astype(work)
+    values = given.columns.astype(work, copy=False)
+    sums = np.zeros((len(given.columns), m))
+    if given.symmetric:
         _tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
     else:
-        run_all(lambda span: one_sided(a, p, r, y, values, mask, causal, sums, *span), _spans(m, TILE // 4), threads)
+        run_all(
+            lambda span: one_sided(a, p, r, y, values, given.mask, given.causal, sums, *span),
+            _spans(m, TILE // 4),
+            threads,
+        )
     return sums
 
 
-def _products(
-    queries: np.ndarray,
-    keys: np.ndarray,
-    beta: float,
-    lengths: np.ndarray,
-    radius: float,
-    bounds: np.ndarray,
-    columns: np.ndarray,
-    symmetric: bool,
-    causal: bool,
-    mask: np.ndarray,
-    work: np.dtype[Any],
-    threads: int,
-) -> np.ndarray:
+def _products(given: _Problem) -> np.ndarray:
     """The same by matrix products over square blocks."""
+    queries, keys, beta, columns, work = given.queries, given.keys, given.beta, given.columns, given.work
+    causal, mask, threads = given.causal, given.mask, given.threads
     m, n, width = len(queries), len(keys), len(columns) - 1
     a, y = ((beta * _LOG2E) * queries).astype(work), keys.astype(work, copy=False)
-    shift, masses = (_LOG2E * bounds).astype(work), columns[0].astype(work)
+    shift, masses = (_LOG2E * given.bounds).astype(work), columns[0].astype(work)
     values = np.ascontiguousarray(columns[1:].T, dtype=work)
     z, sums = np.zeros(m), np.zeros((m, width))
 
@@ -210,7 +208,7 @@ def _products(
                 sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
 
     with one_blas_thread():
-        if symmetric:
+        if given.symmetric:
             _tournament(pair, n, _SQUARE, threads)
         else:
             run_all(band, _spans(m, _SQUARE // 4), threads)

@@ -64,15 +64,13 @@ class Ledger:
     def _events(self) -> dict[str, float]:
         return {fired.name: fired.time for fired in self.state.fired}
 
-    def keep_up(self, interrupted: bool = False) -> bool:
-        """Save a checkpoint or commit, if it is time. Returns whether this or another process is interrupted."""
+    def keep_up(self) -> None:
+        """Save a checkpoint or commit, if it is time."""
         now = time.monotonic()
-        due, stop = self._crew.decide(now - self._saved_at >= self._every, interrupted)
-        if due:
+        if self._crew.due(now - self._saved_at >= self._every):
             self.save_checkpoint()
         elif now - self._committed_at >= _COMMIT_SECONDS:
             self.commit()
-        return stop
 
     def commit(self) -> None:
         """Write the steps and frames collected so far, and the commit mark."""
@@ -129,7 +127,8 @@ class TokensRecorder:
         with held_back() as interrupted:
 
             def after_step(state: State) -> None:
-                if self.after_step(state, report, interrupted=interrupted() and not state.finished):
+                self.after_step(state, report)
+                if self._crew.interrupted(interrupted() and not state.finished):
                     self.ledger.save_checkpoint()
                     raise KeyboardInterrupt
 
@@ -140,19 +139,18 @@ class TokensRecorder:
                 raise
         return self.ledger.close()
 
-    def after_step(self, state: State, report: Report | None = None, *, interrupted: bool = False) -> bool:
-        """Take down what an accepted step has led to. Returns whether this or another process is `interrupted`."""
+    def after_step(self, state: State, report: Report | None = None) -> None:
+        """Take down what an accepted step has led to."""
         ledger = self.ledger
         ledger.state = state
         seen = self._measure()
         ledger.steps.append(self._step_row(seen))
         if state.finished or state.saved > ledger.next_frame:
             self.save_frame(seen)
-        stop = ledger.keep_up(interrupted)
+        ledger.keep_up()
         if report is not None:
             end, spent = float(self._prepared.times[-1]), time.monotonic() - self._started
             report(Progress(state.t, end, state.taken, state.steps, self._order, ledger.next_frame, spent))
-        return stop
 
     def _measure(self) -> dict[str, Any]:
         """Speed, and where it is cheap (dim 2) order parameters and energy, of the current state."""

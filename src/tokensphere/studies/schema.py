@@ -50,7 +50,9 @@ class FlowStudy(_Section):
     shifted: bool = Field(False, description="usa only: kernel e^(beta(<x,y>-1)), time runs e^beta times slower")
     value: float | str | None = Field(None, description="value matrix V: a number (multiple of I) or a .npy file")
     query_key: float | str | None = Field(None, description="B = Q^T K: a number (multiple of I) or a .npy file")
-    attention: Literal["auto", "dense", "circle", "harmonic", "circle-series", "sphere-series"] = Field(
+    attention: Literal[
+        "auto", "dense", "circle", "harmonic", "polynomial", "collapsed", "circle-series", "sphere-series"
+    ] = Field(
         "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
     )
 

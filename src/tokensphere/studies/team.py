@@ -59,7 +59,8 @@ class Crew(Protocol):
     def speed(self, velocity: np.ndarray, weights: np.ndarray | None) -> float: ...
     def together(self, action: Callable[[], Result]) -> Result: ...
     def lead(self, action: Callable[[], None]) -> None: ...
-    def decide(self, due: bool, interrupted: bool) -> tuple[bool, bool]: ...
+    def due(self, own: bool) -> bool: ...
+    def interrupted(self, own: bool) -> bool: ...
     def same(self, key: str) -> None: ...
     def tell(self, text: str) -> str: ...
     def store(self, path: Path) -> Store: ...
@@ -103,9 +104,13 @@ class Solo:
         """Do it."""
         action()
 
-    def decide(self, due: bool, interrupted: bool) -> tuple[bool, bool]:
-        """The flags themselves."""
-        return due, interrupted
+    def due(self, own: bool) -> bool:
+        """The flag itself."""
+        return own
+
+    def interrupted(self, own: bool) -> bool:
+        """The flag itself."""
+        return own
 
     def same(self, key: str) -> None:
         """Nobody to differ from."""
@@ -178,10 +183,13 @@ class Team:
         """Do it on the leader, while the others wait."""
         self.together(action if self.leader else lambda: None)
 
-    def decide(self, due: bool, interrupted: bool) -> tuple[bool, bool]:
-        """Whether the leader finds something due, and whether any process is interrupted."""
-        flags = self._mesh.max([float(due and self.leader), float(interrupted)])
-        return bool(flags[0]), bool(flags[1])
+    def due(self, own: bool) -> bool:
+        """Whether the leader, whose clock is that of all, finds something due."""
+        return self._mesh.agree(own and self.leader)
+
+    def interrupted(self, own: bool) -> bool:
+        """Whether any process is interrupted."""
+        return self._mesh.agree(own)
 
     def same(self, key: str) -> None:
         """Refuse processes that do not have the same study and tokens. **Raises:** `InputError` on all of them."""
