@@ -297,3 +297,33 @@ def test_clusters_are_kept_for_every_frame(tmp_path):
     assert not last.cluster_mass.values[shown:].any()
     assert np.isnan(last.cluster_position.values[shown:]).all()
     assert int(last.clusters) == np.count_nonzero(found.masses >= 0.02)
+
+
+def test_the_chosen_backend_is_written_down_and_kept(tmp_path, monkeypatch):
+    """A repetition takes the backend of the first run, whatever the costs kept on this machine say by then."""
+    import dataclasses
+    import json
+
+    from tokensphere.attention.costs import Costs, costs_file
+    from tokensphere.studies import parse_study, read_study
+    from tokensphere.studies.run import prepare
+
+    monkeypatch.setenv("TOKENSPHERE_CACHE", str(tmp_path))
+    study = parse_study(
+        {"tokens": {"n": 300, "dim": 3}, "flow": {"beta": 3.0}, "solve": {"t_end": 0.01, "frames": 2}, "name": "kept"}
+    )
+
+    def cheap(name):
+        costs = dataclasses.replace(Costs(), **{f"{name}_call": 1.0, "dense_pair": 1e-3 if name == "dense" else 1.0})
+        costs_file().write_text(json.dumps(dataclasses.asdict(costs)))
+
+    cheap("dense")
+    first = prepare(study)
+    assert type(first.flow.attention).__name__ == "Dense"
+    first.run(tmp_path / "run", resume=False)
+    assert read_study(tmp_path / "run").flow.attention == "dense"
+    cheap("harmonic")
+    assert type(prepare(study).flow.attention).__name__ == "Harmonic"
+    again = prepare(study, folder=tmp_path / "run")
+    assert type(again.flow.attention).__name__ == "Dense"
+    assert again.key == prepare(study).key == first.key

@@ -58,7 +58,7 @@ def run(
 
     from tokensphere import studies
 
-    prepared = studies.prepare(chosen, mesh)
+    prepared = studies.prepare(chosen, mesh, resume)
     folder = resume or out or studies.free_folder(Path("runs"), chosen.name)
     folder = Path(prepared.crew.tell(str(folder)))
     prepared.check_folder(folder, resume=resume is not None)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tokensphere.attention import BACKENDS
 from tokensphere.errors import InputError, check_weights
 from tokensphere.experiments import AbstractExperiment, Facts, experiment
 from tokensphere.flows import AttentionFlow
@@ -26,7 +27,7 @@ from .build import build_degrees, build_events, build_flow, build_members, build
 from .folder import RunError, check_room, disk_full, free_folder, versions, write_text
 from .lock import LOCK, locked
 from .recorder import EnsembleRecorder, Progress, TokensRecorder
-from .schema import Study
+from .schema import Study, read_study
 from .store import RunStore
 from .team import Crew, Solo, Store, Team
 
@@ -195,10 +196,18 @@ class Prepared:
         recorder.begin()
         return recorder
 
+    @property
+    def _settled(self) -> Study:
+        """The study with the backend that was chosen, so that whoever repeats it gets the same bits."""
+        if self.study.flow.attention != "auto" or self.experiment.ensembles:
+            return self.study
+        chosen = next(name for name, kind in BACKENDS.items() if type(self.flow.attention) is kind)
+        return self.study.with_settings({"flow.attention": chosen})
+
     def _lay_out(self, folder: Path, start: State) -> None:
         """A folder with the study and an empty store."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "study.json", json.dumps(self.study.model_dump(mode="json"), indent=2) + "\n")
+        write_text(folder / "study.json", json.dumps(self._settled.model_dump(mode="json"), indent=2) + "\n")
         path, attributes, shard = folder / "run.zarr", self._attributes(), self.crew.shard
         if isinstance(self.integrator, Ensemble):
             names = sorted(self.integrator.measure(start.tokens))
@@ -284,13 +293,18 @@ def _absolute(study: Study) -> Study:
     return study.with_settings(absolute) if absolute else study
 
 
-def prepare(study: Study, mesh: TokenMesh | None = None) -> Prepared:
+def prepare(study: Study, mesh: TokenMesh | None = None, folder: Path | None = None) -> Prepared:
     """Check a study and build its flow and tokens.
 
-    `mesh`: the team of processes that carries it out; all of them prepare the same study.
+    `mesh`: the team of processes that carries it out; all of them prepare the same study. `folder`: where the run may
+    have been begun; a choice of backend that is left open is then the one made there.
 
     **Raises:** `InputError` before any work is done.
     """
+    if folder is not None and study.flow.attention == "auto" and (folder / "study.json").is_file():
+        name = read_study(folder).flow.attention
+        if mesh is None or name == "auto" or BACKENDS[name].shareable:
+            study = study.with_settings({"flow.attention": name})
     return Prepared(_absolute(study), mesh)
 
 

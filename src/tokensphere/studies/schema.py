@@ -162,9 +162,14 @@ class Study(_Section):
 
     @property
     def hash(self) -> str:
-        """SHA-256 of all that the numbers depend on: not the name, `checkpoint_seconds` or `max_steps`."""
+        """SHA-256 of all that the numbers depend on.
+
+        Not the name, `checkpoint_seconds` or `max_steps`, nor the backend of the interaction sum, which changes them
+        by no more than its tolerance.
+        """
         data = self.model_dump(mode="json")
         data.pop("name")
+        data["flow"].pop("attention")
         for key in ("checkpoint_seconds", "max_steps"):
             data["solve"].pop(key)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -82,7 +82,7 @@ def _carry_one(study: Study, folder: Path) -> None:
     """Start, continue or judge a run, whichever is due."""
     if finished(folder):
         return
-    prepared = prepare(study)
+    prepared = prepare(study, folder=folder)
     if RunStore.status(folder / "run.zarr") == "complete":
         _judge(prepared, folder)
         return
@@ -118,7 +118,7 @@ def _carry_lanes(task: Task, root: Path, done: Callable[[Result], None]) -> None
             folder = root / point.folder
             if finished(folder):
                 return
-            ready = prepare(_study(point))
+            ready = prepare(_study(point), folder=folder)
             if RunStore.status(folder / "run.zarr") == "complete":
                 _judge(ready, folder)
                 return
