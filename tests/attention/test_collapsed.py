@@ -78,6 +78,12 @@ def test_inside_compiled_code():
     np.testing.assert_allclose(got, Collapsed()(tokens, tokens, beta=3.0).mean, atol=1e-15)
 
 
+def test_causal_and_masked_inner_sums_are_refused():
+    for inner in (Dense(causal=True), Dense(mask=np.ones((3, 3), dtype=bool))):
+        with pytest.raises(InputError, match="neither causal nor masked"):
+            Collapsed(inner)
+
+
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, 1.0, np.nan])
 def test_refused_tolerances(tolerance):
     with pytest.raises(InputError, match="tolerance"):

@@ -56,7 +56,7 @@ def test_measured_costs_decide_where_the_built_in_ones_leave_a_doubt(cache):
 
 def test_a_clear_case_needs_no_measurement(cache, monkeypatch):
     module = sys.modules["tokensphere.attention.choose"]  # the package has a function of that name
-    monkeypatch.setattr(module, "measure_costs", lambda: pytest.fail("measured"))
+    monkeypatch.setattr(module, "settled_costs", lambda _: pytest.fail("measured"))
     assert choose(1_000_000, 2, beta=5.0).name == "circle"
     assert choose(1_000_000, 3, beta=5.0).name == "harmonic"
     assert choose(1_000_000, 4, beta=1.0).name == "polynomial"

@@ -160,6 +160,43 @@ def test_single_precision_never_overflows(rng, beta):
         assert np.abs(np.linalg.norm(got.mean, axis=1)).max() < 1 + 1e-5
 
 
+def test_single_precision_of_the_normaliser_in_a_cluster(rng):
+    """Z itself to 2e-6 (after the rounding of log Z ≈ 50 to single precision), by matrix products too."""
+    tokens = np.eye(64)[0] + 0.02 * rng.standard_normal((2000, 64))
+    tokens = (tokens / np.linalg.norm(tokens, axis=1, keepdims=True)).astype(np.float32)
+    want = Dense()(tokens.astype(float), tokens.astype(float), beta=50.0).log_z
+    got = Dense()(tokens, tokens, beta=50.0).log_z
+    assert np.abs(got - want).max() < 2e-6 + np.spacing(np.float32(50.0)) / 2
+
+
+def test_a_bound_for_all_rows_is_not_used_where_rows_differ_much(rng, monkeypatch):
+    """B = diag(1, 0.1, 0.1) at large β: rows keep their own bounds, and none has to be summed again."""
+    tokens = random_tokens(rng, 300, 3)
+    b = np.diag([1.0, 0.1, 0.1])
+    monkeypatch.setattr(host, "exact_rows", lambda *_: pytest.fail("a row was lost"))
+    monkeypatch.setattr(host, "_tournament", lambda *_: pytest.fail("one bound for all"))
+    got = Dense(symmetric=True)(tokens @ b, tokens, beta=300.0)
+    np.testing.assert_allclose(got.log_z, attended(tokens @ b, tokens, beta=300.0)[0], atol=1e-12)
+
+
+def test_a_limit_on_blas_threads_is_lifted_whoever_leaves_last():
+    from threadpoolctl import threadpool_info
+
+    from tokensphere.threads import one_blas_thread
+
+    def counts():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = counts()
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(counts()) == {1}
+    second.__exit__(None, None, None)
+    assert counts() == before
+
+
 def test_bits_do_not_depend_on_the_number_of_threads(way, rng, monkeypatch):
     tokens, queries = random_tokens(rng, 2500, 3), random_tokens(rng, 1100, 3)
     results = []

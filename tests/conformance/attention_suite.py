@@ -10,6 +10,8 @@ from conformance.direct import attended, project, random_tokens, rotation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokensphere.errors import InputError
+
 __all__ = ["AttentionSuite", "Backend"]
 
 COUNTS = (1, 24)  # few sizes, so that few shapes are compiled
@@ -206,6 +208,32 @@ class AttentionSuite:
             first, second = (backend(keys, keys, beta=7.0) for _ in range(2))
             assert np.array_equal(first.log_z, second.log_z)
             assert np.array_equal(first.mean, second.mean)
+
+    def test_bad_numbers_are_refused(self, backend, rng):
+        tokens = random_tokens(rng, 30, backend.dims[0])
+        masses = np.full(30, 1 / 30)
+
+        def spoilt(array, value):
+            copy = array.copy()
+            copy[7] = value
+            return copy
+
+        for arrays, message in (
+            ((tokens, tokens, None, spoilt(masses, np.nan)), "token 7 has mass nan"),
+            ((tokens, tokens, None, spoilt(masses, -0.1)), "token 7 has mass -0.1"),
+            ((tokens, tokens, None, 0 * masses), "all masses are 0"),
+            ((tokens, tokens, None, masses[1:]), "weights have shape"),
+            ((tokens, spoilt(tokens, np.nan)), "keys: token 7"),
+            ((spoilt(tokens, np.inf), tokens), "queries: token 7"),
+            ((tokens, tokens, spoilt(tokens, np.nan)), "values: token 7"),
+            ((tokens, tokens[:, 1:]), "do not fit"),
+            ((tokens, tokens[:0]), "no keys"),
+        ):
+            with pytest.raises(InputError, match=message):
+                backend.attention(*arrays, beta=2.0)
+        for beta in (np.nan, np.inf):
+            with pytest.raises(InputError, match="beta"):
+                backend.attention(tokens, tokens, beta=beta)
 
     def test_input_arrays_are_left_alone(self, backend, rng):
         for dim in backend.dims:

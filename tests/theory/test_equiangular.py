@@ -96,3 +96,9 @@ def test_the_simplex_does_not_move():
 def test_bad_input(call, text):
     with pytest.raises(InputError, match=text):
         call()
+
+
+def test_any_number_of_tokens_and_equal_times():
+    assert equiangular_rate(0.0, 1.0, 10**15) == pytest.approx(2 / (np.e + 1e15 - 1), rel=1e-12)
+    once, again = equiangular_curve([1.0, 2.0], 1.0, 8), equiangular_curve([0.0, 1.0, 1.0, 2.0], 1.0, 8)
+    np.testing.assert_allclose(again, [0.0, once[0], once[0], once[1]], atol=1e-11)

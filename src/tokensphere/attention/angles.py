@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from .compiled import compiled
 
 __all__ = ["angles"]
 
@@ -31,7 +32,7 @@ _P = (
 _EIGHTH = np.tan(np.pi / 8)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "nsz", "arcp"})
+@compiled({"contract", "nsz", "arcp"})
 def angles(points: Any, out: Any) -> None:
     """θ_i ∈ [−π, π] of the rows (x_i, y_i) of `points` (n, 2), not all zero, into `out` (n,)."""
     for i in range(out.size):

@@ -11,7 +11,7 @@ from .base import AbstractAttention
 from .circle import Circle
 from .circle_series import CircleSeries
 from .collapsed import Collapsed
-from .costs import Costs, known_costs, measure_costs
+from .costs import Costs, costs_file, known_costs, settled_costs
 from .dense import Dense
 from .fourier import MAX_BETA, circle_modes
 from .harmonic import Harmonic
@@ -52,8 +52,8 @@ class Candidate:
 class Choice:
     """A chosen backend: `name`, the `attention` itself, and the `reasons` in plain sentences.
 
-    `candidates` are all backends, cheapest first; `costs` the numbers of the model and `costs_from` the file that
-    they were read from (`None`: built in).
+    `candidates` are those that are chosen by themselves, cheapest first; `costs` the numbers of the model and
+    `costs_from` the file that they were read from (`None`: built in).
     """
 
     name: str
@@ -71,7 +71,7 @@ class Choice:
 def candidates(
     n: int, dim: int, *, beta: float, isotropic: bool = True, differentiable: bool = False, costs: Costs | None = None
 ) -> tuple[Candidate, ...]:
-    """Every backend with its estimated cost, those that can be used first, cheapest first. See :func:`choose`."""
+    """The backends that are chosen by themselves, with their estimated costs: possible ones first, cheapest first."""
     costs = Costs() if costs is None else costs
     common = None
     if not isotropic:
@@ -149,11 +149,11 @@ def choose(
     given, source = Costs() if costs is None else costs, None
     found = ranked(given)
     if prefer is not None:
-        return _preferred(prefer, found, given)
+        return _preferred(prefer, found, given, dim, isotropic)
     if costs is None and found[1].milliseconds < _CLEAR * found[0].milliseconds:
         given, source = known_costs()
         if source is None:
-            given, source = measure_costs()
+            given, source = settled_costs(costs_file())
         found = ranked(given)
     best = found[0]
     possible = [f"{c.work}, about {c.milliseconds:.3g} ms an evaluation" for c in found if c.obstacle is None][:3]
@@ -164,9 +164,12 @@ def choose(
     return Choice(best.name, BACKENDS[best.name](), (*obstacles, *possible), found, given, source)
 
 
-def _preferred(name: str, found: tuple[Candidate, ...], costs: Costs) -> Choice:
+def _preferred(name: str, found: tuple[Candidate, ...], costs: Costs, dim: int, isotropic: bool) -> Choice:
     if name not in BACKENDS:
         raise InputError(f"unknown attention backend '{name}'{suggest(name, BACKENDS)}")
+    needed = {"circle-series": 2, "sphere-series": 3}.get(name)
+    if needed is not None and (dim != needed or not isotropic):
+        raise InputError(f"attention backend '{name}' needs dim {needed} and a query_key that is a number")
     for candidate in found:
         if candidate.name == name and candidate.obstacle is not None:
             raise InputError(f"attention backend '{name}' cannot be used: {candidate.obstacle}")

@@ -16,6 +16,7 @@ from tokensphere.jaxsetup import jax, jnp
 
 from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
+from .check import check_call
 from .fourier import circle_kernel
 from .series import as_tokens, blocks_of, coefficients, complete, count_degrees, in_blocks, mass_columns
 from .spectral import far_threshold
@@ -72,6 +73,7 @@ class CircleSeries(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
+        check_call(queries, keys, values, weights, beta)
         queries = as_tokens(queries, "queries", 2, "CircleSeries")
         keys = as_tokens(keys, "keys", 2, "CircleSeries")
         modes = count_degrees(

@@ -18,6 +18,7 @@ from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax
 
 from .base import AbstractAttention, Attended
+from .check import check_call
 from .dense import Dense
 
 __all__ = ["Collapsed"]
@@ -30,7 +31,7 @@ class Collapsed(AbstractAttention):
     Cost: a sort of the tokens, and the inner sum over the groups. Where fewer than a third of the tokens would be
     saved, the inner sum is taken as it is. Runs on the host; compiled code calls it back.
 
-    **Raises:** `InputError` if `tolerance` is not in (0, 1), or as `inner` does.
+    **Raises:** `InputError` if `tolerance` is not in (0, 1), if `inner` is causal or masked, or as `inner` does.
     """
 
     on_host: ClassVar[bool] = True
@@ -42,6 +43,8 @@ class Collapsed(AbstractAttention):
     def __check_init__(self) -> None:
         if not 0 < self.tolerance < 1:
             raise InputError(f"tolerance must lie between 0 and 1, got {self.tolerance!r}")
+        if isinstance(self.inner, Dense) and (self.inner.causal or self.inner.mask is not None):
+            raise InputError("collapsed tokens have no order: the inner attention must be neither causal nor masked")
 
     def __call__(
         self,
@@ -53,6 +56,7 @@ class Collapsed(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
+        check_call(queries, keys, values, weights, beta)
         operands = (queries, keys, values, weights, beta)
         host = functools.partial(self._sums, same=queries is keys, tangent=tangent)
         if not is_traced(*operands):

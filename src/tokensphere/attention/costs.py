@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -27,11 +28,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tokensphere.threads import available_threads
-
 from .base import AbstractAttention
 
-__all__ = ["Costs", "costs_file", "known_costs", "measure_costs"]
+__all__ = ["Costs", "costs_file", "known_costs", "measure_costs", "settled_costs"]
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,15 @@ def costs_file() -> Path:
     named = os.environ.get("TOKENSPHERE_CACHE")
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = Path(named) if named else Path(cache) / "tokensphere"
+    return folder / f"costs-{_machine()}.json"
+
+
+@functools.lru_cache(maxsize=1)
+def _machine() -> str:
+    """A hash of the machine and the libraries; not of the cores this process may use, so that workers agree."""
     libraries = [f"{name} {version(name)}" for name in ("tokensphere", "numpy", "numba", "ducc0")]
-    machine = [platform.machine(), platform.processor(), _processor(), f"{available_threads()} threads"]
-    key = hashlib.sha256(json.dumps([*machine, *libraries]).encode()).hexdigest()[:16]
-    return folder / f"costs-{key}.json"
+    parts = [platform.machine(), platform.processor(), _processor(), f"{os.cpu_count()} cores", *libraries]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def _processor() -> str:
@@ -92,6 +96,14 @@ def _processor() -> str:
 def known_costs() -> tuple[Costs, Path | None]:
     """The costs kept for this machine with their file, or the built-in ones and `None`."""
     path = costs_file()
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError:
+        return Costs(), None
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: Path, _changed: int) -> tuple[Costs, Path | None]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         numbers = {field.name: float(data[field.name]) for field in dataclasses.fields(Costs)}
@@ -121,6 +133,12 @@ def measure_costs(*, keep: bool = True) -> tuple[Costs, Path | None]:
             temporary.unlink()
         return costs, None
     return costs, path
+
+
+@functools.lru_cache(maxsize=4)
+def settled_costs(_path: Path) -> tuple[Costs, Path | None]:
+    """Measured once a process where there is no file and none can be kept."""
+    return measure_costs()
 
 
 def _nanoseconds(function: Callable[[], object]) -> float:

@@ -20,6 +20,7 @@ from tokensphere.jaxsetup import is_traced, jax, jnp
 from tokensphere.parallel import TokenMesh
 
 from .base import AbstractAttention, Attended
+from .check import check_call
 
 __all__ = ["Dense"]
 
@@ -69,7 +70,12 @@ class Dense(AbstractAttention):
     ) -> Attended:
         symmetric = self.symmetric or queries is keys
         values = keys if values is None else values
-        _check_shapes(queries, keys, values, weights, self.mask)
+        check_call(queries, keys, values, weights, beta)
+        if self.mask is not None and np.shape(self.mask) != (np.shape(queries)[-2], np.shape(keys)[-2]):
+            raise InputError(
+                f"mask has shape {np.shape(self.mask)}, but there are {np.shape(queries)[-2]} queries "
+                f"and {np.shape(keys)[-2]} keys"
+            )
         heads = np.ndim(queries) == 3
         if is_traced(queries, keys, values, weights, beta, self.mask) or not _no_accelerator():
             one = functools.partial(_in_blocks, self, beta=beta)
@@ -100,7 +106,6 @@ def _on_host(
     from .host import attend  # Numba is loaded when it is needed
 
     queries, keys, values = np.asarray(queries), np.asarray(keys), np.asarray(values)
-    _check_finite(queries=queries, keys=keys, values=values)
     mask = None if attention.mask is None else np.asarray(attention.mask, dtype=bool)
     log_z, mean = attend(
         queries, keys, values, weights, float(beta), symmetric=symmetric, causal=attention.causal, mask=mask
@@ -162,27 +167,3 @@ def _in_blocks(attention: Dense, queries: Any, keys: Any, values: Any, weights: 
                 *host_ring_sums(mesh, queries, keys, values, weights, beta, self.symmetric or queries is keys)
             )
         return Attended(*ring_sums(mesh, queries, keys, values, weights, beta, self.block))
-
-
-def _check_finite(**arrays: np.ndarray) -> None:
-    seen: list[np.ndarray] = []
-    for name, array in arrays.items():
-        if any(array is other for other in seen):
-            continue
-        seen.append(array)
-        if not np.isfinite(array.sum()):  # a sum of finite numbers this size does not overflow; if so, look closer
-            good = np.isfinite(array).all(axis=1)
-            if not good.all():
-                raise InputError(f"{name}: token {int(np.argmin(good))} is not finite")
-
-
-def _check_shapes(queries: Any, keys: Any, values: Any, weights: Any, mask: Any) -> None:
-    q, y, v = np.shape(queries), np.shape(keys), np.shape(values)
-    if len(q) not in (2, 3) or len(y) != len(q) or len(v) != len(q) or q[-1] != y[-1] or y[:-1] != v[:-1]:
-        raise InputError(f"queries {q}, keys {y} and values {v} do not fit: give (m, d), (n, d) and (n, c)")
-    if q[:-2] != y[:-2]:
-        raise InputError(f"queries have {q[0]} heads, and keys have {y[0]}")
-    if weights is not None and np.shape(weights) not in ((y[-2],), y[:-1]):
-        raise InputError(f"weights have shape {np.shape(weights)}, but there are {y[-2]} keys")
-    if mask is not None and np.shape(mask) != (q[-2], y[-2]):
-        raise InputError(f"mask has shape {np.shape(mask)}, but there are {q[-2]} queries and {y[-2]} keys")

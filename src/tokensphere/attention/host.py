@@ -63,6 +63,8 @@ def attend(
     radius = float(np.sqrt(np.einsum("ij,ij->i", precise_y, precise_y).max()))
     bounds = (abs(beta) * radius) * lengths
     symmetric = symmetric and m == n and not causal and mask is None
+    if symmetric and bounds.max() - bounds.min() > -0.2 * np.log(_SMALLEST[work]):
+        symmetric = False  # one bound for all would push too many rows out of range
     if symmetric:
         bounds[:] = bounds.max()
     columns = np.empty((1 + values.shape[1], n))
@@ -174,8 +176,10 @@ def _products(given: _Problem) -> np.ndarray:
     queries, keys, beta, columns, work = given.queries, given.keys, given.beta, given.columns, given.work
     causal, mask, threads = given.causal, given.mask, given.threads
     m, n, width = len(queries), len(keys), len(columns) - 1
-    a, y = ((beta * _LOG2E) * queries).astype(work), keys.astype(work, copy=False)
-    shift, masses = (_LOG2E * given.bounds).astype(work), columns[0].astype(work)
+    # Logits against the centre of the keys: small where tokens have gathered, so that they keep their digits.
+    center = keys.mean(axis=0)
+    a, y = ((beta * _LOG2E) * queries).astype(work), (keys - center).astype(work)
+    shift, masses = (_LOG2E * (given.bounds - beta * (queries @ center))).astype(work), columns[0].astype(work)
     values = np.ascontiguousarray(columns[1:].T, dtype=work)
     z, sums = np.zeros(m), np.zeros((m, width))
 

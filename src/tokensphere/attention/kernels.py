@@ -15,8 +15,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic, overload
+
+from .compiled import compiled
 
 __all__ = [
     "LANES",
@@ -125,7 +127,7 @@ def _exp2_for(t: Any) -> Any:
     return double
 
 
-_fast = njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"})
+_fast = compiled({"contract", "reassoc", "nsz"})
 
 
 @_fast

@@ -25,6 +25,7 @@ from tokensphere.parallel import SERIAL, Mesh, TokenMesh
 from tokensphere.threads import available_threads, one_blas_thread, run_all
 
 from .base import AbstractAttention, Attended
+from .check import check_call
 from .far import shared_rows
 
 __all__ = ["Polynomial", "feature_count", "feature_degree"]
@@ -32,6 +33,7 @@ __all__ = ["Polynomial", "feature_count", "feature_degree"]
 MAX_FEATURES = 200_000
 _ROOM = 2**16  # features held at once, those of 16 tokens at least
 _PIECES = 32  # of the tokens; fixed, so that the order of additions is
+_HELD = 2**24  # moments held at once
 _SHARE = 0.1  # of the tolerance, allowed to the polynomial where Z has the size of uniform tokens
 
 
@@ -66,6 +68,7 @@ class Polynomial(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
+        check_call(queries, keys, values, weights, beta)
         operands = (queries, keys, values, weights, beta)
         if not is_traced(*operands):
             return Attended(*self._sums(*operands))
@@ -256,7 +259,8 @@ class Features:
     def moments(self, points: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Σ_j rows_cj y_j^α, (c, N)."""
         size = self._ends[-1]
-        parts = np.zeros((min(_PIECES, len(points)), len(rows), size))
+        pieces = max(1, min(_PIECES, len(points), _HELD // (size * len(rows))))
+        parts = np.zeros((pieces, len(rows), size))
         edges = np.linspace(0, len(points), len(parts) + 1).astype(int)
 
         from .kernels import weighted_sums

@@ -18,6 +18,7 @@ from tokensphere.threads import in_chunks
 
 from .band import noise_level
 from .base import Attended
+from .check import check_call
 from .far import shared_rows
 from .rows import far_rows, far_sums
 
@@ -104,6 +105,8 @@ def attend(
         threshold=far_threshold(tolerance, row_tolerance),
         mesh=mesh,
     )
+    if mesh.size == 1:  # a slice may have no mass, and must not stop alone
+        check_call(queries, keys, values, weights, beta)
     operands = (queries, keys, values, weights, beta)
     if not is_traced(*operands):
         return Attended(*host(*operands))

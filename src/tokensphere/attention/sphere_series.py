@@ -23,6 +23,7 @@ from tokensphere.jaxsetup import jax, jnp
 
 from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
+from .check import check_call
 from .circle_series import powers
 from .series import as_tokens, blocks_of, coefficients, complete, count_degrees, in_blocks, mass_columns
 from .spectral import far_threshold
@@ -71,6 +72,7 @@ class SphereSeries(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
+        check_call(queries, keys, values, weights, beta)
         queries = as_tokens(queries, "queries", 3, "SphereSeries")
         keys = as_tokens(keys, "keys", 3, "SphereSeries")
         top = count_degrees(self.degrees, self.max_beta, beta, lambda b: sphere_degrees(b, self.tolerance), "degrees")

@@ -118,7 +118,7 @@ def check_ensemble(study: Study, found: AbstractExperiment) -> None:
         return
     if spec.law in ("file", "equispaced"):
         raise InputError(f"experiment = '{study.experiment}' draws independent members, and law = '{spec.law}' cannot")
-    if study.flow.attention == "circle":
+    if study.flow.attention not in ("auto", "dense"):
         raise InputError(f"experiment = '{study.experiment}' needs flow.attention = 'dense' (or 'auto')")
     for name, value in (("stop_within", solve.stop_within), ("stop_slope", solve.stop_slope)):
         if value is not None:

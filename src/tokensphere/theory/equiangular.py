@@ -114,8 +114,9 @@ class Equiangular:
     def rates(self, w: float, r: float, t: float) -> tuple[float, float]:
         """dw/dt and dr/dt for w = −log(1 − ρ)."""
         reading = self.reading(math.exp(-w))
-        spread = 1.0 - (self.n - 1) * math.expm1(-w)  # 1 + (n-1)ρ
-        spread = 0.0 if abs(spread) < 1e-14 * self.n else spread  # the simplex rests, rounding or not
+        others = -(self.n - 1) * math.expm1(-w)  # (n-1)ρ
+        spread = 1.0 + others
+        spread = 0.0 if others < 0 and abs(spread) < 4e-15 * self.n else spread  # the simplex rests, rounding or not
         return 2.0 * reading.b * spread / self.rules.slowdown(reading, r, t), self.rules.growth(reading, r, t)
 
     def layer(self, gap: float, r: float, step: float, t: float) -> tuple[float, float]:
@@ -165,10 +166,11 @@ def equiangular_curve(
         return np.full(np.shape(times), start)
     from scipy.integrate import solve_ivp
 
+    distinct, place = np.unique(asked, return_inverse=True)
     found = solve_ivp(
-        lambda t, y: system.rates(y[0], y[1], t), (0.0, asked[-1]), begin, "DOP853", asked, rtol=1e-12, atol=1e-13
+        lambda t, y: system.rates(y[0], y[1], t), (0.0, asked[-1]), begin, "DOP853", distinct, rtol=1e-12, atol=1e-13
     )
-    return np.asarray(-np.expm1(-found.y[0])).reshape(np.shape(times))
+    return np.asarray(-np.expm1(-found.y[0][place])).reshape(np.shape(times))
 
 
 def equiangular_time(

@@ -139,8 +139,9 @@ def read_list(path: Path) -> list[dict[str, Any]]:
     """
     if not path.is_file():
         raise InputError(f"no list of settings at {path}")
-    text, kind = path.read_text(encoding="utf-8"), path.suffix.lower()
+    kind = path.suffix.lower()
     try:
+        text = path.read_text(encoding="utf-8")
         if kind == ".json":
             rows = json.loads(text)
         elif kind == ".toml":

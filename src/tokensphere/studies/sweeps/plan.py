@@ -23,6 +23,7 @@ __all__ = ["BATCH_WORK", "LANES", "Plan", "Point", "Task", "plan_sweep"]
 BATCH_WORK = 2**16  # n·n·dim up to which runs share a compiled call: above, the sum itself takes longer than the call
 LANES = 16
 _SWEEP_KEYS = ("over", "list", "figure")
+SWEEP_FIGURES = ("phase-diagram",)  # the faces make them
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,11 @@ def plan_sweep(
     base = parse_study(data, path.name).with_settings(settings or {})
     if not isinstance(table, dict) or not set(table) <= set(_SWEEP_KEYS):
         raise InputError(f"{path.name}: [sweep] may hold {', '.join(_SWEEP_KEYS)} only")
+    if not isinstance(table.get("over", {}), dict):
+        raise InputError(f"{path.name}: [sweep.over] must be a table of keys, got {table['over']!r}")
+    figure = table.get("figure")
+    if figure is not None and figure not in SWEEP_FIGURES:
+        raise InputError(f"{path.name}: unknown figure {figure!r}; known: {', '.join(SWEEP_FIGURES)}")
     given, axes, rows = parse_over(over), list[Axis](), list[dict[str, Any]]()
     written = table.get("list")
     if listed is not None or (written is not None and not given):
@@ -136,7 +142,6 @@ def plan_sweep(
     points = [_point(index, row, base, len(rows)) for index, row in enumerate(rows)]
     if all(point.error is not None for point in points):
         raise InputError(f"every point of the sweep is wrong; the first: {points[0].error}")
-    figure = table.get("figure")
     return Plan(base.name, base.model_dump(mode="json"), tuple(axes), tuple(points), figure)
 
 

@@ -87,7 +87,20 @@ def _carry_one(study: Study, folder: Path) -> None:
         _judge(prepared, folder)
         return
     resume = _resumable(prepared, folder)
-    carry_out(prepared, folder, prediction=predict_study(prepared), resume=resume, wait=_WAIT)
+    try:
+        carry_out(prepared, folder, prediction=predict_study(prepared), resume=resume, wait=_WAIT)
+    except InputError:
+        if not _done_meanwhile(prepared, folder):
+            raise
+
+
+def _done_meanwhile(prepared: Prepared, folder: Path) -> bool:
+    """Whether the process that was waited for has completed the run; it may have died before judging it."""
+    if RunStore.status(folder / "run.zarr") != "complete":
+        return False
+    if not finished(folder):
+        _judge(prepared, folder)
+    return True
 
 
 def _resumable(prepared: Prepared, folder: Path) -> bool:
@@ -98,8 +111,11 @@ def _resumable(prepared: Prepared, folder: Path) -> bool:
         prepared.check_folder(folder, resume=True)
     except (CheckpointError, RunError):
         with locked(folder, "the run", wait=_WAIT):
-            shutil.rmtree(folder / "run.zarr", ignore_errors=True)
-            remove_checkpoint(folder / "checkpoint.bin")
+            try:  # again: another process may have gone on with it meanwhile
+                prepared.check_folder(folder, resume=True)
+            except (CheckpointError, RunError):
+                shutil.rmtree(folder / "run.zarr", ignore_errors=True)
+                remove_checkpoint(folder / "checkpoint.bin")
     return True
 
 

@@ -1,0 +1,23 @@
+"""Compiled host loops: without the interpreter's lock, kept on disk where there is a place for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+__all__ = ["compiled"]
+
+
+def compiled(freedoms: set[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A decorator for loops that may reorder arithmetic by the given LLVM `freedoms` (never to drop NaN)."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        try:
+            made: Callable[..., Any] = njit(nogil=True, cache=True, fastmath=freedoms)(function)
+        except RuntimeError:  # neither the package nor the user's cache folder can be written
+            made = njit(nogil=True, fastmath=freedoms)(function)
+        return made
+
+    return decorate
