@@ -11,7 +11,7 @@ import numpy as np
 from conformance.direct import attended
 
 import tokensphere as ts
-from tokensphere.attention import AbstractAttention, Circle, Dense, Harmonic, Sharded
+from tokensphere.attention import AbstractAttention, Circle, Dense, Harmonic, Polynomial, Sharded
 from tokensphere.errors import InputError
 from tokensphere.parallel import Placement, Shard, connect
 from tokensphere.solve import all_within, energy_slope_below, linear_exit
@@ -23,6 +23,8 @@ SUMS = {
     "circle, far": (Circle(), 2, 41, 20_000.0, True),
     "harmonic": (Harmonic(), 3, 301, 5.0, False),
     "harmonic, far": (Harmonic(), 3, 50, 3000.0, True),
+    "polynomial": (Polynomial(), 4, 301, 2.0, False),
+    "polynomial, far": (Polynomial(), 3, 61, 6.0, True),
     "dense": (Dense(), 5, 101, 3.0, False),
     "dense, blocks": (Dense(block=64), 2, 101, 3.0, False),
     "dense, far": (Dense(), 2, 41, 20_000.0, True),

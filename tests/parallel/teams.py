@@ -22,7 +22,7 @@ def run_members(script, size, folder, **settings):
         team.append(
             subprocess.Popen([sys.executable, "-c", code, data], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         )
-    printed = [process.communicate(timeout=180)[0].decode() for process in team]
+    printed = [process.communicate(timeout=300)[0].decode() for process in team]
     print(*printed, sep="\n")
     assert [process.returncode for process in team] == [0] * size, "\n".join(printed)
     return [json.loads(output.read_text()) for output in outputs]

@@ -63,7 +63,7 @@ def ring():
         env=environment(XLA_FLAGS=flags),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -1,27 +1,35 @@
-"""Runs by two processes, from the command line: the same result, resumed on other numbers, killed, and refused."""
+"""Runs by two processes: the same result as by one, broken off in many ways and resumed, and refused."""
 
-import json
 import os
-import shutil
 import signal
 import time
 
 import numpy as np
 import pytest
-from parallel.teams import members_of
+from parallel.teams import members_of, run_members
 from studies.small_runs import DIM3, SMALL, committed, digests, settle, start_process
 
 from tokensphere import studies
 from tokensphere.studies import open_run
 
+pytestmark = pytest.mark.slow
+LIMIT = 300  # seconds that a process may take, on a machine with much else to do
+
 CIRCLE = {"tokens.n": 601, "solve.t_end": 0.1, "solve.frames": 6}
+# long enough to be broken off four times
+LONG = CIRCLE | {"solve.frames": 41}
 KINDS = {
     "circle": CIRCLE,
-    "dense": DIM3 | {"tokens.dim": 4, "tokens.n": 61, "solve.frames": 4},
+    "long": LONG,
+    "dense": DIM3 | {"flow.attention": "auto", "tokens.dim": 4, "tokens.n": 61, "solve.frames": 4},
     "harmonic": DIM3 | {"flow.attention": "harmonic", "tokens.n": 301, "solve.frames": 4},
+    "layers": CIRCLE | {"solve.method": "layer", "solve.step_size": 0.02},
+    "dense layers": DIM3 | {"tokens.n": 61, "solve.method": "layer", "solve.step_size": 0.1, "solve.frames": 3},
 }
-# long enough to be caught in the middle
-LONG = CIRCLE | {"solve.frames": 21}
+REFUSED = {
+    "series": CIRCLE | {"flow.attention": "circle-series"},
+    "ensemble": {"experiment": "alignment", "tokens.ensemble": 4, "tokens.n": 8, "tokens.dim": 8},
+}
 
 
 def options(settings):
@@ -30,23 +38,22 @@ def options(settings):
     return [part for setting in chosen for part in ("--set", setting)] + ["--no-figures"]
 
 
-def start(folder, settings, *more):
+def start(folder, settings):
     """A run by two processes in `folder`."""
-    arguments = ("run", "emergence", *options(SMALL | settings), "--out", folder, "--processes", 2, *more)
+    arguments = ("run", "emergence", *options(SMALL | settings), "--out", folder, "--processes", 2)
     return start_process(*arguments, cwd=folder.parent)
+
+
+def resume(folder):
+    """The same, where it was broken off."""
+    return start_process("run", "--resume", folder, "--processes", 2, "--no-figures", cwd=folder.parent)
 
 
 def finish(process, code=0):
     """Its standard output and error, after the exit code wanted."""
-    out, err = process.communicate(timeout=180)
+    out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == code, err
     return out, err
-
-
-def alone(folder, settings):
-    """The same run by one process. The study has the name that the command line gives it."""
-    settle(folder, **settings)
-    return open_run(folder)
 
 
 def close(run, reference, bound=1e-12):
@@ -60,128 +67,131 @@ def close(run, reference, bound=1e-12):
     assert run.attrs["events"].keys() == reference.attrs["events"].keys()
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run of every kind by two processes."""
-    root = tmp_path_factory.mktemp("whole")
-    found = {}
-    for name, settings in KINDS.items():
-        process = start(root / name, settings)
-        found[name] = root / name, *finish(process)
-    return found
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
-def test_two_processes_give_the_result_of_one(tmp_path, whole, name):
-    folder, out, err = whole[name]
-    close(open_run(folder), alone(tmp_path / "alone", KINDS[name]))
-    assert err == ""
-    assert out.count("Verdicts") == 1  # only one of them speaks
-    assert "2 processes" in out
-    assert "Gloo" not in out
-    assert not list(folder.glob("checkpoint*"))
-    assert {"predictions.json", "verdicts.json"} <= {path.name for path in folder.iterdir()}
-
-
-def kill_member(process, folder, rank, number=signal.SIGKILL):
-    """Signal one member in the middle of the run; returns the seconds until the whole team has ended."""
-    limit = time.monotonic() + 120
-    while committed(folder) < 4 and process.poll() is None and time.monotonic() < limit:
-        time.sleep(0.01)
-    os.kill(members_of(process.pid)[rank], number)
-    started = time.monotonic()
-    _, err = finish(process, 1)
-    return time.monotonic() - started, err
-
-
-@pytest.mark.slow
-def test_a_member_is_killed_and_the_run_goes_on(tmp_path):
-    """By one process, and by two: both end with what a run that was never stopped gives."""
-    folder, copy = tmp_path / "killed", tmp_path / "copy"
-    seconds, err = kill_member(start(folder, LONG), folder, 1)
-    assert seconds < 60
-    assert "process 1 of 2 was killed by SIGKILL" in err
-    assert f"tokensphere run --resume {folder} --processes 2" in err
-    assert committed(folder) < 21
-    shutil.copytree(folder, copy)
-    reference = alone(tmp_path / "alone", LONG)
-    prepared = studies.prepare(studies.read_study(folder))
-    prepared.run(folder, resume=True)
-    close(open_run(folder), reference)
-    assert not list(folder.glob("checkpoint*"))
-    out, _ = finish(start_process("run", "--resume", copy, "--processes", 2, "--json", "--no-figures", cwd=tmp_path))
-    assert json.loads(out)["folder"] == str(copy)
-    close(open_run(copy), reference)
-
-
 class Crash(BaseException):
     """Ends a run as a kill would."""
 
 
-@pytest.mark.slow
-def test_a_run_begun_by_one_goes_on_with_two_and_is_bitwise_its_own(tmp_path, whole):
-    """1 -> 2, and 2 -> 2 with the leader killed by a signal that leaves no time."""
-    folder = tmp_path / "begun"
-    prepared = studies.prepare(studies.Study().with_settings(SMALL | CIRCLE))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Studies of all kinds by one team, and what it said of each; "begun" by one process before."""
+    root = tmp_path_factory.mktemp("whole")
 
     def crash(progress):
         if progress.steps == 3:
             raise Crash
 
     with pytest.raises(Crash):
-        prepared.run(folder, resume=False, report=crash)
-    finish(start_process("run", "--resume", folder, "--processes", 2, "--no-figures", cwd=tmp_path))
-    close(open_run(folder), alone(tmp_path / "alone", CIRCLE))
+        studies.prepare(studies.Study().with_settings(SMALL | CIRCLE)).run(root / "begun", resume=False, report=crash)
+    chosen = {name: SMALL | settings for name, settings in (KINDS | REFUSED | {"begun": CIRCLE}).items()}
+    said = run_members("studying", 2, root, studies=chosen, root=str(root), resumed=["begun"])
+    return root, said
 
-    again, limit = tmp_path / "again", time.monotonic() + 120
-    process = start(again, CIRCLE)
-    while not (again / "checkpoint.bin").exists() and time.monotonic() < limit:
+
+@pytest.mark.parametrize("name", KINDS)
+def test_two_processes_give_the_result_of_one(tmp_path, whole, name):
+    root, said = whole
+    settle(tmp_path / "alone", **KINDS[name])
+    close(open_run(root / name), open_run(tmp_path / "alone"))
+    assert not list((root / name).glob("checkpoint*"))
+    assert not (root / name / "lock").exists()
+    wanted = {"long": "circle", "layers": "circle", "dense layers": "dense"}.get(name, name)
+    assert [one[name].lower() for one in said] == [wanted] * 2
+
+
+def test_what_cannot_be_shared_is_refused_before_work(whole):
+    root, said = whole
+    for one in said:
+        assert "CircleSeries attention cannot be shared by many processes; use Circle" in one["series"]
+        assert "experiment = 'alignment' cannot be shared by many processes" in one["ensemble"]
+    assert not (root / "series").exists()
+    assert not (root / "ensemble").exists()
+
+
+def test_a_run_begun_by_one_goes_on_with_two(tmp_path, whole):
+    settle(tmp_path / "alone", **CIRCLE)
+    close(open_run(whole[0] / "begun"), open_run(tmp_path / "alone"))
+
+
+def break_off(process, folder, act):
+    """`act` on a process some frames further on; returns the seconds until it has ended, and its message."""
+    limit, before = time.monotonic() + LIMIT, committed(folder)
+    while committed(folder) < before + 4 and process.poll() is None and time.monotonic() < limit:
         time.sleep(0.01)
-    os.kill(members_of(process.pid)[0], signal.SIGKILL)
+    act(process)
+    started = time.monotonic()
     _, err = finish(process, 1)
-    assert "process 0 of 2 was killed by SIGKILL" in err
-    finish(start_process("run", "--resume", again, "--processes", 2, "--no-figures", cwd=tmp_path))
-    assert digests(again) == digests(whole["circle"][0])
+    assert committed(folder) < LONG["solve.frames"]
+    return time.monotonic() - started, err
 
 
-@pytest.mark.slow
-def test_a_member_that_hangs_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("TOKENSPHERE_SILENCE_SECONDS", "5")
-    folder = tmp_path / "hangs"
-    seconds, err = kill_member(start(folder, LONG), folder, 1, signal.SIGSTOP)
-    assert seconds < 60
+def signal_member(rank, number):
+    return lambda process: os.kill(members_of(process.pid)[rank], number)
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """A run by the command line, broken off four times: its folder, its last output, what was said each time."""
+    folder = tmp_path_factory.mktemp("broken") / "r"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOKENSPHERE_SILENCE_SECONDS", "5")
+        said = {
+            "member": break_off(start(folder, LONG), folder, signal_member(1, signal.SIGKILL)),
+            "leader": break_off(resume(folder), folder, signal_member(0, signal.SIGKILL)),
+            "hang": break_off(resume(folder), folder, signal_member(1, signal.SIGSTOP)),
+        }
+    said["term"] = break_off(resume(folder), folder, lambda process: process.send_signal(signal.SIGTERM))
+    said["parts"] = len(list(folder.glob("checkpoint-*of2.bin")))
+    return folder, finish(resume(folder)), said
+
+
+def test_a_member_is_killed(broken):
+    for name, rank in (("member", 1), ("leader", 0)):
+        seconds, err = broken[2][name]
+        assert seconds < 60
+        assert f"process {rank} of 2 was killed by SIGKILL" in err
+        assert f"tokensphere run --resume {broken[0]} --processes 2" in err
+
+
+def test_a_member_that_hangs_is_given_up(broken):
+    seconds, err = broken[2]["hang"]
+    assert seconds < 90
     assert "no sign of life from process 1" in err
-    assert (folder / "checkpoint.bin").exists()
-    # a signal to the supervisor: a checkpoint, and a message
-    process = start_process("run", "--resume", folder, "--processes", 2, "--no-figures", cwd=tmp_path)
-    before = committed(folder)
-    limit = time.monotonic() + 120
-    while committed(folder) <= before and process.poll() is None and time.monotonic() < limit:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    _, err = finish(process, 1)
+
+
+def test_a_signal_to_the_supervisor_saves_a_checkpoint(broken):
+    _, err = broken[2]["term"]
     assert err.count("interrupted") == 1
     assert "process 0" not in err
-    assert len(list(folder.glob("checkpoint-*of2.bin"))) == 2
+    assert broken[2]["parts"] == 2
 
 
-@pytest.mark.slow
-def test_a_member_that_never_comes(tmp_path, monkeypatch):
-    for name, value in {"PMI_SIZE": "2", "PMI_RANK": "0", "TOKENSPHERE_START_SECONDS": "3"}.items():
-        monkeypatch.setenv(name, value)
-    place = ("--distributed", "--coordinator", "127.0.0.1:61001", "--out", tmp_path / "r")
-    _, err = finish(start_process("run", "emergence", *place, cwd=tmp_path), 1)
+def test_a_run_that_was_broken_off_is_bitwise_that_of_one_piece(broken, whole):
+    folder, (out, err), _ = broken
+    assert digests(folder) == digests(whole[0] / "long")
+    assert err == ""
+    assert out.count("Verdicts") == 1  # only one of them speaks
+    assert "2 processes" in out
+    assert "Gloo" not in out
+    assert {"predictions.json", "verdicts.json"} <= {path.name for path in folder.iterdir()}
+    assert not list(folder.glob("checkpoint*"))
+
+
+def test_members_that_never_come_and_what_all_find_wrong(tmp_path):
+    """Three teams at a time."""
+    teams = []
+    for rank in (0, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            values = {"PMI_SIZE": 2, "PMI_RANK": rank, "TOKENSPHERE_START_SECONDS": 3}
+            for name, value in values.items():
+                patch.setenv(name, str(value))
+            place = ("--distributed", "--coordinator", f"127.0.0.1:{61001 + rank}", "--out", tmp_path / f"r{rank}")
+            teams.append(start_process("run", "emergence", *place, cwd=tmp_path))
+    wrong = start(tmp_path / "wrong", {"tokens.n": 1})
+    _, err = finish(teams[0], 1)
     assert "process 0 of 2 waited in vain for the others" in err
     assert "Nothing was saved yet" in err
-    monkeypatch.setenv("PMI_RANK", "1")
-    _, err = finish(start_process("run", "emergence", *place, cwd=tmp_path), 1)
-    assert "process 1 of 2 waited in vain for process 0 at 127.0.0.1:61001" in err
-
-
-@pytest.mark.slow
-def test_what_all_members_find_wrong_is_said_once(tmp_path):
-    folder = tmp_path / "r"
-    _, err = finish(start(folder, {"tokens.n": 1}), 2)
+    _, err = finish(teams[1], 1)
+    assert "process 1 of 2 waited in vain for process 0 at 127.0.0.1:61002" in err
+    _, err = finish(wrong, 2)
     assert err == "tokensphere: 1 tokens cannot be divided over 2 processes; use at most 1\n"
-    assert not folder.exists()
+    assert not (tmp_path / "wrong").exists()

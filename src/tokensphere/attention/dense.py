@@ -91,6 +91,26 @@ class Dense(AbstractAttention):
         parts = [_on_host(self, queries[h], keys[h], values[h], masses[h], beta, symmetric) for h in range(count)]
         return Attended(np.stack([part.log_z for part in parts]), np.stack([part.mean for part in parts]))
 
+    def shared(
+        self,
+        mesh: TokenMesh,
+        queries: Any,
+        keys: Any,
+        values: Any = None,
+        weights: Any = None,
+        *,
+        beta: Any,
+        tangent: bool = False,
+    ) -> Attended:
+        """See :class:`AbstractAttention`: keys pass round a ring of all processes, or of all devices."""
+        from .ring import host_ring_sums, ring_sums
+
+        if mesh.local_devices == 1 and self.on_host:
+            return Attended(
+                *host_ring_sums(mesh, queries, keys, values, weights, beta, self.symmetric or queries is keys)
+            )
+        return Attended(*ring_sums(mesh, queries, keys, values, weights, beta, self.block))
+
 
 @functools.cache
 def _no_accelerator() -> bool:
@@ -147,23 +167,3 @@ def _in_blocks(attention: Dense, queries: Any, keys: Any, values: Any, weights: 
     # Gradients recompute a block instead of storing it, so that they need O(n) memory too.
     log_z, mean = jax.lax.map(lambda part: jax.checkpoint(summed)(*part), parts)
     return Attended(log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m])
-
-    def shared(
-        self,
-        mesh: TokenMesh,
-        queries: Any,
-        keys: Any,
-        values: Any = None,
-        weights: Any = None,
-        *,
-        beta: Any,
-        tangent: bool = False,
-    ) -> Attended:
-        """See :class:`AbstractAttention`: keys pass round a ring of all processes, or of all devices."""
-        from .ring import host_ring_sums, ring_sums
-
-        if mesh.local_devices == 1 and self.on_host:
-            return Attended(
-                *host_ring_sums(mesh, queries, keys, values, weights, beta, self.symmetric or queries is keys)
-            )
-        return Attended(*ring_sums(mesh, queries, keys, values, weights, beta, self.block))
