@@ -97,3 +97,6 @@ def test_bad_lists(tmp_path, name, text, said):
         read_list(tmp_path / name)
     with pytest.raises(InputError, match="no list of settings at"):
         read_list(tmp_path / "missing.json")
+    (tmp_path / "bytes.csv").write_bytes(b"beta\n\xff\n")
+    with pytest.raises(InputError, match="not a valid CSV list"):
+        read_list(tmp_path / "bytes.csv")

@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tokensphere import studies
 from tokensphere.errors import InputError
 from tokensphere.studies import Study, open_run
 from tokensphere.studies.lock import locked
-from tokensphere.studies.sweeps import Dask, Manifest, Processes, Submitit, plan_sweep, run_sweep
+from tokensphere.studies.sweeps import Dask, Manifest, Processes, Submitit, plan_sweep, run_sweep, work
 from tokensphere.studies.sweeps.plan import LANES as MOST_LANES
 
 
@@ -215,3 +216,28 @@ def test_lanes_follow_from_the_plan_not_from_what_is_left(tmp_path):
     mixed = plan(tmp_path, LANES, ["n=6,9,2000", "seed=0:2"])
     assert [task.lanes for task in mixed.tasks(set(range(6)))] == [2, 2, 0, 0]
     assert [len(task.points) for task in mixed.tasks(set(range(6)), 2)] == [2, 2, 2]
+
+
+def test_a_worker_that_waited_for_another_finds_the_run_done(tmp_path):
+    """Two workers on one run, as when jobs of a killed sweep outlive it: neither fails, and it is computed once."""
+    point = plan(tmp_path).points[0]
+    folder = tmp_path / "run"
+    with ThreadPoolExecutor(2) as pool:
+        results = [pool.submit(work._guarded, 0, lambda: work._carry_one(point.study, folder)) for _ in range(2)]
+        assert [result.result() for result in results] == [work.Result(0, "complete")] * 2
+    assert work.finished(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("over = 3", r"\[sweep\.over\] must be a table"),
+        ('figure = "phase-diagrm"\n[sweep.over]\nseed = [1]', "unknown figure 'phase-diagrm'"),
+        ('figure = ["x"]\n[sweep.over]\nseed = [1]', "unknown figure"),
+    ],
+)
+def test_a_wrong_sweep_table_is_refused_at_once(tmp_path, table, said):
+    path = tmp_path / "wrong.toml"
+    path.write_text(f"[sweep]\n{table}\n")
+    with pytest.raises(InputError, match=said):
+        plan_sweep(str(path))

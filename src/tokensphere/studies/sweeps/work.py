@@ -83,9 +83,17 @@ def _carry_one(study: Study, folder: Path) -> None:
     if finished(folder):
         return
     prepared = prepare(study, folder=folder)
-    if RunStore.status(folder / "run.zarr") == "complete":
-        _judge(prepared, folder)
+    if _done_meanwhile(prepared, folder):
         return
+    try:
+        _carry(prepared, folder)
+    except InputError:
+        # Another process may have begun or completed this run since the folder was looked at.
+        if not _done_meanwhile(prepared, folder):
+            _carry(prepared, folder)
+
+
+def _carry(prepared: Prepared, folder: Path) -> None:
     resume = _resumable(prepared, folder)
     try:
         carry_out(prepared, folder, prediction=predict_study(prepared), resume=resume, wait=_WAIT)
