@@ -92,6 +92,8 @@ def attend(
 
     With `mesh` every process has its slices of queries and keys, and the moments are summed over the processes.
     """
+    if mesh.size == 1:  # a slice may have no mass, and must not stop alone
+        check_call(queries, keys, values, weights, beta)
     for name, points in (("keys", keys), ("queries", queries)):
         if np.ndim(points) != 2 or np.shape(points)[1] != space.dim:
             shape = np.shape(points)
@@ -105,8 +107,6 @@ def attend(
         threshold=far_threshold(tolerance, row_tolerance),
         mesh=mesh,
     )
-    if mesh.size == 1:  # a slice may have no mass, and must not stop alone
-        check_call(queries, keys, values, weights, beta)
     operands = (queries, keys, values, weights, beta)
     if not is_traced(*operands):
         return Attended(*host(*operands))

@@ -47,7 +47,7 @@ class Prepared:
     """
 
     def __init__(self, study: Study, mesh: TokenMesh | None = None) -> None:
-        self.study = study
+        self.study, self.attention_asked = study, study.flow.attention
         self.experiment: AbstractExperiment = experiment(study.experiment)
         if mesh is not None and self.experiment.ensembles:
             raise InputError(
@@ -63,6 +63,9 @@ class Prepared:
             self.tokens, self.weights = build_tokens(study)
             n, dim = self.tokens.shape
             self.flow = build_flow(study).resolve(n, dim, shared=mesh is not None)
+            # Written down with the backend that was chosen, so that whoever repeats the study gets the same bits.
+            chosen = next(name for name, kind in BACKENDS.items() if type(self.flow.attention) is kind)
+            self.study = study.with_settings({"flow.attention": chosen})
         self.crew: Crew = Solo() if mesh is None else Team(mesh, n)
         self.own_flow, self.own_weights = self.crew.share(self.flow), self.crew.masses(self.weights)
         self.times = build_times(study)
@@ -196,18 +199,10 @@ class Prepared:
         recorder.begin()
         return recorder
 
-    @property
-    def _settled(self) -> Study:
-        """The study with the backend that was chosen, so that whoever repeats it gets the same bits."""
-        if self.study.flow.attention != "auto" or self.experiment.ensembles:
-            return self.study
-        chosen = next(name for name, kind in BACKENDS.items() if type(self.flow.attention) is kind)
-        return self.study.with_settings({"flow.attention": chosen})
-
     def _lay_out(self, folder: Path, start: State) -> None:
         """A folder with the study and an empty store."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "study.json", json.dumps(self._settled.model_dump(mode="json"), indent=2) + "\n")
+        write_text(folder / "study.json", json.dumps(self.study.model_dump(mode="json"), indent=2) + "\n")
         path, attributes, shard = folder / "run.zarr", self._attributes(), self.crew.shard
         if isinstance(self.integrator, Ensemble):
             names = sorted(self.integrator.measure(start.tokens))
