@@ -111,6 +111,7 @@ def test_symmetric_matrix_uses_every_exponential_twice(way, rng, monkeypatch):
     b = half + half.T
     tokens = random_tokens(rng, 600, 3)
     called = []
+    monkeypatch.setattr(host, "_FEW_TILES", 0)
     original = host._tournament
     monkeypatch.setattr(host, "_tournament", lambda *a: (called.append(1), original(*a)))
     want = attended(tokens @ b, tokens, beta=2.0)

@@ -34,6 +34,8 @@ _LOG2E = float(np.log2(np.e))
 _PRODUCTS_FROM = {np.dtype(np.float64): 40, np.dtype(np.float32): 28}
 _ALL_THREADS_FROM = 500_000  # pairs times coordinates
 _MOST_BLOCKS = 32
+_FEW_TILES = 16  # tiles up to which pairs are dealt out in shares
+_SHARES = 8
 _SQUARE = 512  # side of a block of matrix products
 _SMALLEST = {np.dtype(np.float64): 1e-280, np.dtype(np.float32): 1e-28}
 _NO_MASK = np.empty((0, 0), dtype=bool)
@@ -160,7 +162,19 @@ def _loops(given: _Problem) -> np.ndarray:
     r = (_LOG2E * (beta * np.einsum("ij,ij->i", queries, p[:, :dim].astype(np.float64)) - given.bounds)).astype(work)
     values = given.columns.astype(work, copy=False)
     sums = np.zeros((len(given.columns), m))
-    if given.symmetric:
+    if given.symmetric and n <= _FEW_TILES * TILE:
+        # One call of the threads instead of many rounds: each share of the pairs has sums of its own.
+        spans = _cut(n, TILE, -(-n // TILE))
+        pairs = [(i, j) for i in range(len(spans)) for j in range(i, len(spans))]
+        parts = np.zeros((min(_SHARES, len(pairs)), *sums.shape))
+
+        def share(k: int) -> None:
+            for i, j in pairs[k :: len(parts)]:
+                two_sided(a, p, r, y, values, parts[k], spans[i], spans[j])
+
+        run_all(share, range(len(parts)), threads)
+        parts.sum(axis=0, out=sums)
+    elif given.symmetric:
         _tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
     else:
         run_all(
