@@ -15,7 +15,7 @@ from tokensphere.attention import (
 
 # Rows far from every key keep `row_tolerance` = 1e-7, all others 1e-12; tests/attention/test_circle.py is sharper.
 PROMISES = {
-    "dense": [Backend(Dense()), Backend(Dense(block=64), dims=(3,))],
+    "dense": [Backend(Dense()), Backend(Dense(block=64), dims=(3,), compiled=True)],
     "circle": [Backend(Circle(), dims=(2,), tolerance=1e-7)],
     "polynomial": [Backend(Polynomial(), dims=(2, 4), tolerance=2e-12, max_beta=4.0)],
     "collapsed": [Backend(Collapsed(), tolerance=2e-12)],

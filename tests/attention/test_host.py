@@ -199,11 +199,15 @@ def test_a_limit_on_blas_threads_is_lifted_whoever_leaves_last():
 
 
 def test_bits_do_not_depend_on_the_number_of_threads(way, rng, monkeypatch):
+    # few tokens are dealt out in shares, many in rounds
     tokens, queries = random_tokens(rng, 2500, 3), random_tokens(rng, 1100, 3)
+    many = random_tokens(rng, 4500, 3)
     results = []
     for threads in (1, 2, 5):
         monkeypatch.setattr(host, "available_threads", lambda threads=threads: threads)
-        results.append((*Dense()(tokens, tokens, beta=9.0), *Dense()(queries, tokens, beta=9.0)))
+        results.append(
+            (*Dense()(tokens, tokens, beta=9.0), *Dense()(queries, tokens, beta=9.0), *Dense()(many, many, beta=9.0))
+        )
     for one, other in itertools.pairwise(results):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 

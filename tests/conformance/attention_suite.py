@@ -29,17 +29,20 @@ compiled = eqx.filter_jit(evaluate)
 class Backend:
     """A backend and what it promises: the dimensions it works in, its accuracy, and the largest |β| to try.
 
-    Calls are compiled unless the backend works on the host, so that the suite is quick.
+    Calls are compiled unless the backend works on the host, so that the suite is quick; with `compiled` they are in
+    any case: for the JAX form of a backend that has both.
     """
 
     attention: object
     dims: tuple[int, ...] = (2, 5)
     tolerance: float = 1e-12
     max_beta: float = 1e6
+    compiled: bool = False
 
     def __call__(self, queries, keys, values=None, weights=None, *, beta, tangent=False):
-        call = evaluate if self.attention.on_host else compiled
-        beta = float(beta) if self.attention.on_host else np.asarray(float(beta))
+        on_host = self.attention.on_host and not self.compiled
+        call = evaluate if on_host else compiled
+        beta = float(beta) if on_host else np.asarray(float(beta))
         return call(self.attention, queries, keys, values, weights, beta, tangent, queries is keys)
 
     def allowed(self, beta):
