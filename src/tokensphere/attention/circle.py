@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.parallel import SERIAL, Mesh, TokenMesh
+from tokensphere.parallel import SERIAL, Mesh
 from tokensphere.threads import in_chunks
 
 from .band import FINEST, check_tolerances
@@ -56,21 +56,11 @@ class Circle(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
-        return attend(
-            _SPACE,
-            queries,
-            keys,
-            values,
-            weights,
-            beta=beta,
-            tangent=tangent,
-            tolerance=self.tolerance,
-            row_tolerance=self.row_tolerance,
-        )
+        return type(self).shared(self, SERIAL, queries, keys, values, weights, beta=beta, tangent=tangent)
 
     def shared(
         self,
-        mesh: TokenMesh,
+        mesh: Mesh,
         queries: Any,
         keys: Any,
         values: Any = None,

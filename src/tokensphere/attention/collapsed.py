@@ -15,9 +15,9 @@ import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import is_traced, jax
 
 from .base import AbstractAttention, Attended
+from .callback import on_the_host
 from .check import check_call
 from .dense import Dense
 
@@ -57,14 +57,8 @@ class Collapsed(AbstractAttention):
         tangent: bool = False,
     ) -> Attended:
         check_call(queries, keys, values, weights, beta)
-        operands = (queries, keys, values, weights, beta)
         host = functools.partial(self._sums, same=queries is keys, tangent=tangent)
-        if not is_traced(*operands):
-            return Attended(*host(*operands))
-        width = np.shape(keys if values is None else values)[-1]
-        m = np.shape(queries)[0]
-        shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
-        return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
+        return on_the_host(host, queries, keys, values, weights, beta)
 
     def _sums(
         self, queries: Any, keys: Any, values: Any, weights: Any, beta: Any, *, same: bool, tangent: bool

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import equinox as eqx
 import numpy as np
 
-from tokensphere.parallel import TokenMesh
+from tokensphere.parallel import SERIAL, Mesh
 
 from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
@@ -51,21 +51,11 @@ class Harmonic(AbstractAttention):
         beta: Any,
         tangent: bool = False,
     ) -> Attended:
-        return attend(
-            _SPACE,
-            queries,
-            keys,
-            values,
-            weights,
-            beta=beta,
-            tangent=tangent,
-            tolerance=self.tolerance,
-            row_tolerance=self.row_tolerance,
-        )
+        return type(self).shared(self, SERIAL, queries, keys, values, weights, beta=beta, tangent=tangent)
 
     def shared(
         self,
-        mesh: TokenMesh,
+        mesh: Mesh,
         queries: Any,
         keys: Any,
         values: Any = None,

@@ -20,11 +20,11 @@ import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import is_traced, jax
 from tokensphere.parallel import SERIAL, Mesh, TokenMesh
 from tokensphere.threads import available_threads, one_blas_thread, run_all
 
 from .base import AbstractAttention, Attended
+from .callback import on_the_host
 from .check import check_call
 from .far import shared_rows
 
@@ -69,13 +69,7 @@ class Polynomial(AbstractAttention):
         tangent: bool = False,
     ) -> Attended:
         check_call(queries, keys, values, weights, beta)
-        operands = (queries, keys, values, weights, beta)
-        if not is_traced(*operands):
-            return Attended(*self._sums(*operands))
-        width = np.shape(keys if values is None else values)[-1]
-        m = np.shape(queries)[0]
-        shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
-        return Attended(*jax.pure_callback(self._sums, shapes, *operands, vmap_method="sequential"))
+        return on_the_host(self._sums, queries, keys, values, weights, beta)
 
     def shared(
         self,

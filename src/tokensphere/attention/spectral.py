@@ -12,12 +12,12 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import is_traced, jax
 from tokensphere.parallel import SERIAL, Mesh
 from tokensphere.threads import in_chunks
 
 from .band import noise_level
 from .base import Attended
+from .callback import on_the_host
 from .check import check_call
 from .far import shared_rows
 from .rows import far_rows, far_sums
@@ -107,12 +107,7 @@ def attend(
         threshold=far_threshold(tolerance, row_tolerance),
         mesh=mesh,
     )
-    operands = (queries, keys, values, weights, beta)
-    if not is_traced(*operands):
-        return Attended(*host(*operands))
-    m, width = np.shape(queries)[0], space.dim if values is None else np.shape(values)[-1]
-    shapes = (jax.ShapeDtypeStruct((m,), np.float64), jax.ShapeDtypeStruct((m, width), np.float64))
-    return Attended(*jax.pure_callback(host, shapes, *operands, vmap_method="sequential"))
+    return on_the_host(host, queries, keys, values, weights, beta)
 
 
 def _sums(
