@@ -15,9 +15,9 @@ def compiled(freedoms: set[str]) -> Callable[[Callable[..., Any]], Callable[...,
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
-            made: Callable[..., Any] = njit(nogil=True, cache=True, fastmath=freedoms)(function)
+            made: Callable[..., Any] = njit(nogil=True, cache=True, fastmath=freedoms, error_model="numpy")(function)
         except RuntimeError:  # neither the package nor the user's cache folder can be written
-            made = njit(nogil=True, fastmath=freedoms)(function)
+            made = njit(nogil=True, fastmath=freedoms, error_model="numpy")(function)
         return made
 
     return decorate

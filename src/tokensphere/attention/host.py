@@ -25,7 +25,8 @@ import numpy as np
 
 from tokensphere.threads import available_threads, one_blas_thread, run_all
 
-from .kernels import LANES, TILE, column_sums, exact_rows, exponentiate, one_sided, two_sided
+from .kernels import LANES, TILE, exact_rows, exponentiate, exponentiate_pairs, one_sided, two_sided
+from .passes import accumulate, dots, finish, shifted
 
 __all__ = ["attend"]
 
@@ -38,7 +39,9 @@ _FEW_TILES = 16  # tiles up to which pairs are dealt out in shares
 _SHARES = 8
 _SQUARE = 512  # side of a block of matrix products
 _SMALLEST = {np.dtype(np.float64): 1e-280, np.dtype(np.float32): 1e-28}
+_PASSES_FROM = 200_000  # coordinates from which a pass over rows is cut in pieces
 _NO_MASK = np.empty((0, 0), dtype=bool)
+_NOTHING = np.empty(0)
 
 
 def attend(
@@ -60,57 +63,83 @@ def attend(
     work = np.dtype(np.float32 if np.result_type(queries, keys, values) == np.float32 else np.float64)
     m, n = len(queries), len(keys)
     masses = np.full(n, 1.0 / n) if weights is None else np.asarray(weights, dtype=np.float64)
-    precise_q, precise_y = queries.astype(np.float64, copy=False), keys.astype(np.float64, copy=False)
-    lengths = np.sqrt(np.einsum("ij,ij->i", precise_q, precise_q))
-    radius = float(np.sqrt(np.einsum("ij,ij->i", precise_y, precise_y).max()))
+    threads = available_threads() if m * n * (keys.shape[1] + values.shape[1] + 1) > _ALL_THREADS_FROM else 1
+    rows = _Rows(threads)
+    lengths = np.sqrt(rows.dots(queries, queries))
+    radius = float(lengths.max() if keys is queries else np.sqrt(rows.dots(keys, keys).max()))
     bounds = (abs(beta) * radius) * lengths
     symmetric = symmetric and m == n and not causal and mask is None
     if symmetric and bounds.max() - bounds.min() > -0.2 * np.log(_SMALLEST[work]):
         symmetric = False  # one bound for all would push too many rows out of range
     if symmetric:
         bounds[:] = bounds.max()
-    columns = np.empty((1 + values.shape[1], n))
-    columns[0] = masses
-    np.multiply(values.T, masses, out=columns[1:])
-    threads = available_threads() if m * n * (keys.shape[1] + len(columns)) > _ALL_THREADS_FROM else 1
     hidden = _NO_MASK if mask is None else mask
-    summed = _products if keys.shape[1] + values.shape[1] >= _PRODUCTS_FROM[work] else _loops
-    sums = summed(
-        _Problem(precise_q, precise_y, beta, lengths, radius, bounds, columns, symmetric, causal, hidden, work, threads)
+    given = _Problem(
+        queries, keys, values, masses, beta, lengths, radius, bounds, symmetric, causal, hidden, work, threads, rows
     )
-    z = sums[0]
+    z, sums = (_products if keys.shape[1] + values.shape[1] >= _PRODUCTS_FROM[work] else _loops)(given)
+    own = _NOTHING
     if symmetric:  # pairs were taken with i < j
-        own = np.exp(beta * np.einsum("ij,ij->i", precise_q, precise_y) - bounds)
-        sums += columns * own
+        own = masses * np.exp(beta * rows.dots(queries, keys) - bounds)
+        z += own
     lost = np.flatnonzero(~(z >= _SMALLEST[work]))
     with np.errstate(divide="ignore", invalid="ignore"):
         log_z = np.log(z) + bounds
-        mean = np.ascontiguousarray((sums[1:] / z).T)
+    mean = np.empty(sums.shape, work)
+    rows(finish, sums, values, own, z, mean)
     if lost.size:
         full = np.concatenate([masses[:, None], values], axis=1)
+        points, against = queries.astype(np.float64, copy=False), keys.astype(np.float64, copy=False)
         run_all(
-            lambda rows: exact_rows(rows, precise_q, beta, precise_y, full, hidden, causal, log_z, mean),
+            lambda some: exact_rows(some, points, beta, against, full, hidden, causal, log_z, mean),
             np.array_split(lost, 4 * threads),
             threads,
         )
-    return log_z.astype(work, copy=False), mean.astype(work, copy=False)
+    return log_z.astype(work, copy=False), mean
+
+
+class _Rows:
+    """Passes over rows, in a few pieces on the threads of one evaluation."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+
+    def __call__(self, compiled_pass: Any, *arrays: np.ndarray) -> None:
+        """Call the pass on slices of all arrays; those of one row or none go along whole."""
+        m = len(arrays[-1])
+        if self.threads == 1 or m * arrays[0].shape[1] < _PASSES_FROM:
+            compiled_pass(*arrays)
+            return
+
+        def part(span: tuple[int, int]) -> None:
+            compiled_pass(*(array[span[0] : span[1]] if len(array) == m else array for array in arrays))
+
+        run_all(part, _cut(m, 1, 4 * self.threads), self.threads)
+
+    def dots(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """⟨x_i, y_i⟩ in double precision."""
+        out = np.empty(len(x))
+        self(dots, x, y, out)
+        return out
 
 
 class _Problem(NamedTuple):
-    """Queries (m, d), keys (n, d), lengths |q_i|, `radius` max|y_j|, bounds c_i, columns w_j (1, v_j) (1 + c, n)."""
+    """Queries (m, d), keys (n, d), values (n, c), masses w_j, lengths |q_i|, `radius` max|y_j|, bounds c_i."""
 
     queries: np.ndarray
     keys: np.ndarray
+    values: np.ndarray
+    masses: np.ndarray
     beta: float
     lengths: np.ndarray
     radius: float
     bounds: np.ndarray
-    columns: np.ndarray
     symmetric: bool
     causal: bool
     mask: np.ndarray
     work: np.dtype[Any]
     threads: int
+    rows: _Rows
 
 
 def _rounds(blocks: int) -> Iterator[list[tuple[int, int]]]:
@@ -150,9 +179,10 @@ def _cut(n: int, tile: int, pieces: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
-def _loops(given: _Problem) -> np.ndarray:
-    """Σ_j w_j 2^{t_ij} (1, v_j) by the compiled loops, (1 + c, m)."""
-    queries, keys, beta, work, threads = given.queries, given.keys, given.beta, given.work, given.threads
+def _loops(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
+    """Σ_j w_j 2^{t_ij} (m,) and Σ_j w_j 2^{t_ij} v_j (m, c), by the compiled loops."""
+    beta, work, threads = given.beta, given.work, given.threads
+    queries, keys = given.queries.astype(np.float64, copy=False), given.keys.astype(np.float64, copy=False)
     (m, dim), n = queries.shape, len(keys)
     width = -(-dim // LANES) * LANES
     a, p, y = np.zeros((m, width), work), np.zeros((m, width), work), np.zeros((width, n), work)
@@ -160,8 +190,10 @@ def _loops(given: _Problem) -> np.ndarray:
     p[:, :dim] = queries * (np.copysign(given.radius, beta) / np.where(given.lengths > 0, given.lengths, 1.0))[:, None]
     y[:dim] = keys.T
     r = (_LOG2E * (beta * np.einsum("ij,ij->i", queries, p[:, :dim].astype(np.float64)) - given.bounds)).astype(work)
-    values = given.columns.astype(work, copy=False)
-    sums = np.zeros((len(given.columns), m))
+    values = np.empty((1 + given.values.shape[1], n), work)
+    values[0] = given.masses
+    np.multiply(given.values.T, given.masses, out=values[1:], casting="same_kind")
+    sums = np.zeros((len(values), m))
     if given.symmetric and n <= _FEW_TILES * TILE:
         # One call of the threads instead of many rounds: each share of the pairs has sums of its own.
         spans = _cut(n, TILE, -(-n // TILE))
@@ -182,37 +214,42 @@ def _loops(given: _Problem) -> np.ndarray:
             _spans(m, TILE // 4),
             threads,
         )
-    return sums
+    return sums[0], np.ascontiguousarray(sums[1:].T)
 
 
-def _products(given: _Problem) -> np.ndarray:
+def _products(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
     """The same by matrix products over square blocks."""
-    queries, keys, beta, columns, work = given.queries, given.keys, given.beta, given.columns, given.work
+    queries, keys, beta, work = given.queries, given.keys, given.beta, given.work
     causal, mask, threads = given.causal, given.mask, given.threads
-    m, n, width = len(queries), len(keys), len(columns) - 1
+    m, n, width = len(queries), len(keys), given.values.shape[1]
     # Logits against the centre of the keys: small where tokens have gathered, so that they keep their digits.
-    center = keys.mean(axis=0)
-    a, y = ((beta * _LOG2E) * queries).astype(work), (keys - center).astype(work)
-    shift, masses = (_LOG2E * (given.bounds - beta * (queries @ center))).astype(work), columns[0].astype(work)
-    values = np.ascontiguousarray(columns[1:].T, dtype=work)
+    center, rows = keys.mean(axis=0, dtype=np.float64)[None], given.rows
+    a, y, values = np.empty(queries.shape, work), np.empty(keys.shape, work), np.empty((n, width), work)
+    rows(shifted, queries, np.zeros_like(center), np.full(m, beta * _LOG2E), a)
+    rows(shifted, keys, center, np.ones(n), y)
+    rows(shifted, given.values, np.zeros((1, width)), given.masses, values)
+    shift = (_LOG2E * (given.bounds - beta * rows.dots(queries, center))).astype(work)
+    masses = given.masses.astype(work)
     z, sums = np.zeros(m), np.zeros((m, width))
+    rooms: list[tuple[np.ndarray, np.ndarray]] = []  # a square block and a product with the values, for each thread
+
+    def borrow() -> tuple[np.ndarray, np.ndarray]:
+        return rooms.pop() if rooms else (np.empty(_SQUARE**2, work), np.empty((_SQUARE, width), work))
 
     def pair(rows: tuple[int, int], cols: tuple[int, int]) -> None:
-        logits, product, scratch = _room(width, work)
+        logits, product = room = borrow()
         for i in range(rows[0], rows[1], _SQUARE):
             k = min(i + _SQUARE, rows[1])
             for j in range(max(i, cols[0]) if rows == cols else cols[0], cols[1], _SQUARE):
                 end = min(j + _SQUARE, cols[1])
                 block = np.matmul(a[i:k], y[j:end].T, out=_shaped(logits, k - i, end - j))
-                if i == j:  # e is 0 on and below the diagonal
-                    block[np.tril_indices(k - i)] = -np.inf
-                exponentiate(block, shift[i:k], masses[j:end], z[i:k])
-                column_sums(block, masses[i:k], scratch[: end - j], z[j:end])
-                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
-                sums[j:end] += np.matmul(block.T, values[i:k], out=product[: end - j])
+                exponentiate_pairs(block, shift[i:k], i == j, masses[i:k], masses[j:end], z[i:k], z[j:end])
+                accumulate(sums[i:k], np.matmul(block, values[j:end], out=product[: k - i]))
+                accumulate(sums[j:end], np.matmul(block.T, values[i:k], out=product[: end - j]))
+        rooms.append(room)
 
     def band(span: tuple[int, int]) -> None:
-        logits, product, _ = _room(width, work)
+        logits, product = room = borrow()
         for i in range(span[0], span[1], _SQUARE):
             k = min(i + _SQUARE, span[1])
             for j in range(0, min(n, k) if causal else n, _SQUARE):
@@ -223,19 +260,15 @@ def _products(given: _Problem) -> np.ndarray:
                 if mask.size:
                     block[~mask[i:k, j:end]] = -np.inf
                 exponentiate(block, shift[i:k], masses[j:end], z[i:k])
-                sums[i:k] += np.matmul(block, values[j:end], out=product[: k - i])
+                accumulate(sums[i:k], np.matmul(block, values[j:end], out=product[: k - i]))
+        rooms.append(room)
 
     with one_blas_thread():
         if given.symmetric:
             _tournament(pair, n, _SQUARE, threads)
         else:
             run_all(band, _spans(m, _SQUARE // 4), threads)
-    return np.concatenate([z[None], sums.T])
-
-
-def _room(width: int, work: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Work arrays of one task: a square block, a product with the values, a row."""
-    return np.empty(_SQUARE**2, work), np.empty((_SQUARE, width), work), np.empty(_SQUARE, work)
+    return z, sums
 
 
 def _shaped(room: np.ndarray, rows: int, columns: int) -> np.ndarray:

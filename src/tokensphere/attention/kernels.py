@@ -23,9 +23,9 @@ from .compiled import compiled
 __all__ = [
     "LANES",
     "TILE",
-    "column_sums",
     "exact_rows",
     "exponentiate",
+    "exponentiate_pairs",
     "monomials",
     "one_sided",
     "two_sided",
@@ -170,7 +170,7 @@ def _both_sums(e0: Any, e1: Any, e2: Any, e3: Any, values: Any, b0: Any, b1: Any
     """The same, and for every key sums_j += Σ_rows e_j b."""
     zero = e0.dtype.type(0)
     s0, s1, s2, s3 = zero, zero, zero, zero
-    for j in range(TILE):
+    for j in range(sums.size):
         v = values[j]
         f0, f1, f2, f3 = e0[j], e1[j], e2[j], e3[j]
         s0 += f0 * v
@@ -291,15 +291,37 @@ def exponentiate(logits: Any, shift: Any, weights: Any, sums: Any) -> None:
 
 
 @_fast
-def column_sums(kernel: Any, weights: Any, scratch: Any, sums: Any) -> None:
-    """sums_j += Σ_i e_ij w_i."""
-    scratch[:] = 0
-    for i in range(kernel.shape[0]):
-        row, w = kernel[i], weights[i]
-        for j in range(row.size):
-            scratch[j] += row[j] * w
-    for j in range(scratch.size):
-        sums[j] += scratch[j]
+def exponentiate_pairs(
+    logits: Any, shift: Any, same: bool, row_weights: Any, weights: Any, row_sums: Any, sums: Any
+) -> None:
+    """e_ij = 2^{t_ij − shift_i} in place, row_sums_i += Σ_j e_ij w_j and sums_j += Σ_i e_ij w_i.
+
+    `same`: rows and columns are the same tokens, of which pairs i < j are taken, once.
+    """
+    columns, last = np.zeros(logits.shape[1], logits.dtype), logits.shape[0] - 1
+    for i in range(0, last + 1, _GROUP):
+        for g in range(i, min(i + _GROUP, last + 1)):
+            row, c = logits[g], shift[g]
+            for j in range(row.size):
+                row[j] = _exp2(row[j] - c)
+            if same:
+                row[: g + 1] = 0
+        if i + _GROUP > last + 1:
+            for g in range(i, last + 1):
+                row, w = logits[g], row_weights[g]
+                row_sums[g] += (row * weights).sum()
+                columns += row * w
+            break
+        b = row_weights[i : i + _GROUP]
+        s0, s1, s2, s3 = _both_sums(
+            logits[i], logits[i + 1], logits[i + 2], logits[i + 3], weights, b[0], b[1], b[2], b[3], columns
+        )
+        row_sums[i] += s0
+        row_sums[i + 1] += s1
+        row_sums[i + 2] += s2
+        row_sums[i + 3] += s3
+    for j in range(columns.size):
+        sums[j] += columns[j]
 
 
 @_fast
