@@ -149,6 +149,7 @@ TOKENS = ts.sphere.uniform(5, 3, 0)
         ({"rtol": 0.0}, "rtol"),
         ({"rtol": np.nan}, "rtol"),
         ({"rtol": 0.5}, "rtol"),
+        ({"error_norm": "l1"}, "error_norm must be one of largest, rms, got 'l1'"),
         ({"step_size": 0.0}, "step_size"),
         ({"step_size": -1.0}, "step_size"),
         ({"step_size": np.inf}, "step_size"),

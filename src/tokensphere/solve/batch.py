@@ -75,9 +75,9 @@ def run_batch(
             np.stack([np.asarray(request.state.velocity) for request in requests]),
         )
         tokens, velocity = np.asarray(tokens), np.asarray(velocity)
-        largest = np.full(lanes, np.nan) if lengths is None else np.asarray(lengths).reshape(lanes, -1).max(axis=1)
+        found = None if lengths is None else np.asarray(lengths).reshape(lanes, -1)
         for lane in asked:
-            go_on(lane, Attempt(tokens[lane].copy(), velocity[lane].copy(), float(largest[lane])))
+            go_on(lane, Attempt(tokens[lane].copy(), velocity[lane].copy(), None if found is None else found[lane]))
     return errors
 
 

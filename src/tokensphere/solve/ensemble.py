@@ -35,9 +35,9 @@ Series = Callable[[Any], dict[str, Any]]
 class Ensemble:
     """Integrates M members from `times[0]` through the save times and measures `series` at each.
 
-    **Arguments:** `flow`, resolved, with dense attention; `members` M; `times`, `method`, `rtol`, `step_size`,
-    `max_steps` as :class:`tokensphere.solve.Integrator`; `series`, a compilable function of the tokens (n, dim) of
-    one member giving scalars by name.
+    **Arguments:** `flow`, resolved, with dense attention; `members` M; `times`, `method`, `rtol`, `error_norm`,
+    `step_size`, `max_steps` as :class:`tokensphere.solve.Integrator`; `series`, a compilable function of the tokens
+    (n, dim) of one member giving scalars by name.
 
     The tokens of its states are (M·n, dim), member after member.
 
@@ -53,13 +53,21 @@ class Ensemble:
         *,
         method: str,
         rtol: float = 1e-8,
+        error_norm: str = "largest",
         step_size: float | None = None,
         max_steps: int = 1_000_000,
     ) -> None:
         self.members, self.times, self.series = members, times, series
         whole = EnsembleFlow(flow, members)
         self._integrator = Integrator(
-            whole, None, times, method=method, rtol=rtol, step_size=step_size, max_steps=max_steps
+            whole,
+            None,
+            times,
+            method=method,
+            rtol=rtol,
+            error_norm=error_norm,
+            step_size=step_size,
+            max_steps=max_steps,
         )
         self._flow = jax.tree.map(as_leaf, flow)
         self._layers: np.ndarray | None = None

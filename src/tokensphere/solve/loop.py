@@ -22,7 +22,7 @@ from tokensphere.flows import AbstractFlow, evaluate_attended, evaluate_field, p
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.parallel import SERIAL, Shard
 
-from .agreement import agree, first_bad
+from .agreement import agree, check_norm, error_size, first_bad
 from .control import StepControl
 from .events import Event, Fired, Moment
 from .stepper import Attempt, attempt, initial_step
@@ -80,7 +80,8 @@ class Integrator:
     """Integrates a flow from tokens at `times[0]` through the save times `times`.
 
     **Arguments:** `flow`; `weights` (n,) or `None`; `times` increasing; `method` name; `rtol` for adaptive methods,
-    the largest error of any token over one step in radians; `step_size` for fixed-step methods and layers;
+    the error allowed over one step in radians, of any token (`error_norm="largest"`) or its root mean square over the
+    tokens (`"rms"`); `step_size` for fixed-step methods and layers;
     `max_steps`; `events` (in layer mode they are looked for after every layer, not within one); `shard`, where many
     processes integrate together: then `weights` are the masses of the slice, and all processes call the same methods.
 
@@ -96,6 +97,7 @@ class Integrator:
         *,
         method: str = "tsit5",
         rtol: float = 1e-8,
+        error_norm: str = "largest",
         step_size: float | None = None,
         max_steps: int = 1_000_000,
         events: Sequence[Event] = (),
@@ -110,6 +112,7 @@ class Integrator:
         if step_size is not None and not (np.isfinite(step_size) and step_size > 0):
             raise InputError(f"step_size must be a positive number, got {step_size!r}")
         self.method = chosen
+        self._norm = check_norm(error_norm)
         self.control = StepControl(float(rtol), chosen.order) if adaptive else None
         self.step_size = None if step_size is None else float(step_size)
         if chosen.layered:
@@ -165,10 +168,11 @@ class Integrator:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
             outcome = yield Request(state, taken)
             self._check_finite(outcome, state.t)
+            error = error_size(outcome.errors, self._norm, self.shard)
             if self.control is None:
                 proposed, memory = size, state.memory
                 break
-            proposal = self.control.propose(taken, outcome.error, state.memory)
+            proposal = self.control.propose(taken, error, state.memory)
             proposed, memory = proposal.size, proposal.memory
             if proposal.accepted:
                 break
@@ -183,7 +187,7 @@ class Integrator:
             steps=state.steps + 1,
             rejected=rejected,
             saved=state.saved + lands,
-            error=outcome.error,
+            error=error,
             taken=taken,
             finished=bool(lands and state.saved + 1 == len(self.times)),
         )
@@ -219,9 +223,8 @@ class Integrator:
 
     def _attempt(self, request: Request) -> Attempt:
         state = request.state
-        count = None if self.shard is None else self.shard.count
         outcome = attempt(
-            self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights, count
+            self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights
         )
         return outcome if self.shard is None else agree(self.shard, outcome)
 

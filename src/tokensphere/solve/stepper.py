@@ -2,8 +2,8 @@
 
 Stages are evaluated at normalised points and the new tokens are projected back, x⁺ ← x⁺/|x⁺|. The sphere is
 invariant under the exact flow, so projection keeps the order of the method. The error is measured on the sphere:
-the largest length over the tokens of the tangential part of the error estimate, in radians, against `rtol`.
-That makes step sizes independent of rotations and of the number of tokens.
+the length for every token of the tangential part of the error estimate, in radians; the largest, or the root mean
+square (:mod:`.agreement`), is held against `rtol`. That makes step sizes independent of rotations.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ __all__ = ["Attempt", "attempt", "attempt_lanes", "initial_step"]
 
 
 class Attempt(NamedTuple):
-    """What one attempted step gives: new tokens, their velocity, and the largest error in radians (or NaN)."""
+    """What one attempted step gives: new tokens, their velocity, and every token's error in radians, if estimated."""
 
     tokens: Any
     velocity: Any
-    error: float
+    errors: Any = None
 
 
 def attempt(
@@ -40,16 +40,14 @@ def attempt(
     tokens: Any,
     velocity: Any,
     weights: Any,
-    count: int | None = None,
 ) -> Attempt:
     """Try one step of length `size` from (`t`, `tokens`), whose velocity is known (first same as last).
 
     In layer mode `velocity` is the attention output before projection, on the way in and out.
-    Compiled as a whole, unless the flow works on the host; on the circle the angles are stepped. The error is that
-    of the first `count` tokens (`None`: all).
+    Compiled as a whole, unless the flow works on the host; on the circle the angles are stepped.
     """
     if method.layered:
-        return Attempt(*layer(flow, t, size, tokens, velocity, weights), float("nan"))
+        return Attempt(*layer(flow, t, size, tokens, velocity, weights))
     if flow.angular:
         new, new_velocity, lengths = turn(flow, method, t, size, tokens, velocity, weights)
     elif flow.on_host:
@@ -58,7 +56,7 @@ def attempt(
         new, new_velocity, lengths = _compiled_stages(
             flow, method, jnp.asarray(t), jnp.asarray(size), tokens, velocity, weights
         )
-    return Attempt(new, new_velocity, float("nan") if lengths is None else float(lengths[:count].max()))
+    return Attempt(new, new_velocity, lengths)
 
 
 def _normalize(tokens: Any) -> Any:

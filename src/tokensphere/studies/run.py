@@ -81,6 +81,7 @@ class Prepared:
                 self.experiment.series(self.setting),
                 method=spec.method,
                 rtol=spec.rtol,
+                error_norm=spec.error_norm,
                 step_size=spec.step_size,
                 max_steps=spec.max_steps,
             )
@@ -92,6 +93,7 @@ class Prepared:
                 self.times,
                 method=spec.method,
                 rtol=spec.rtol,
+                error_norm=spec.error_norm,
                 step_size=spec.step_size,
                 max_steps=spec.max_steps,
                 events=build_events(study, self.degrees),

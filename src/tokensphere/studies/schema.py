@@ -101,7 +101,10 @@ class SolveStudy(_Section):
     method: Literal["tsit5", "dopri8", "rk4", "euler", "layer"] = Field(
         "dopri8", description="Runge-Kutta method, or discrete layers x <- N(x + step A)"
     )
-    rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="largest error of a token over one step, radians")
+    rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="error allowed over one step, radians")
+    error_norm: Literal["largest", "rms"] = Field(
+        "largest", description="the error held against rtol: of any token, or root mean square over the tokens"
+    )
     step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4, euler and layer)")
     max_steps: int = Field(1_000_000, ge=1, description="give up after this many steps")
     checkpoint_seconds: float = Field(5.0, ge=0, description="least wall time between two checkpoints")
