@@ -1,0 +1,7 @@
+"""The same dynamics for densities: equations for coefficients, one geometry a file."""
+
+from __future__ import annotations
+
+from .base import AbstractMeanField
+
+__all__ = ["AbstractMeanField"]
