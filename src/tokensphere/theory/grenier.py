@@ -157,10 +157,8 @@ class _Hierarchy:
                 flux += fields[j - i] * slopes[i]
                 if self.log:
                     logarithm -= (self.log * i / j) * logs[i] * pulled[j - i]
-            beyond = np.fft.rfft(logarithm, norm="forward")[:, : degrees.size]
-            source = (
-                self.value * degrees * (degrees * beyond - 1j * np.fft.rfft(flux, norm="forward")[:, : degrees.size])
-            )
+            beyond, transport = (np.fft.rfft(x, norm="forward")[:, : degrees.size] for x in (logarithm, flux))
+            source = self.value * degrees * (degrees * beyond - 1j * transport)
             here = self.reach[j]
             h[j][:, here] = method.solve(self.rates[here] - j * self.scale, start[j, here], source[:, here], length)
             fields[j], pulled[j] = _on_grid(h[j], grid), _on_grid(self.symbol * h[j], grid)
