@@ -29,7 +29,7 @@ from .records import Prediction
 __all__ = ["Expansion", "grenier_expansion"]
 
 _RESOLVED = 1e-13
-_LOG_RANGE = 600.0
+_LOG_RANGE = 300.0  # squares of the terms are floats too
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,8 +174,6 @@ class _Hierarchy:
         t, end, length = 0.0, float(times[-1]), float(times[-1])
         while t < end:
             h = self.window(start, length, method)
-            if not np.isfinite(h).all():
-                raise InputError("the terms of the expansion overflow: scale the perturbation down, and epsilon up")
             if max(method.unresolved(h[j]) for j in range(1, self.order + 1)) > _RESOLVED and length > 1e-9 * end:
                 length *= 0.5
                 continue
@@ -242,14 +240,16 @@ def grenier_expansion(
     rates = growth_rates(beta, 2, degrees, flow, noise=setting.noise, value=setting.value)
     symbol = growth_rates(beta, 2, degrees, flow) / np.maximum(degrees, 1) ** 2
     scale = max(float(rates.max()), 0.0)
-    if order * scale * at[-1] > _LOG_RANGE:
-        longest = _LOG_RANGE / (order * scale)
-        raise InputError(f"times must end before {longest:.4g}, where the term of order {order} leaves the float range")
+    size = float(np.abs(f).max())
+    if order * (np.log(size) + scale * at[-1]) > _LOG_RANGE:
+        fix = "end earlier, lower the order or scale the perturbation down"
+        raise InputError(f"times must end where the term of order {order} is a float, got {at[-1]:g}: {fix}")
     start = np.zeros((order + 1, top + 1), dtype=np.complex128)
-    start[1, : f.size] = f
+    start[1, : f.size] = f / size
     log = beta if flow == "sa" else 0.0
     reach = _reachable(f != 0, order, top)
     h = _Hierarchy(order, rates, symbol, scale, log, setting.value, reach).solve(start, at)
-    terms = h * np.exp(np.arange(order + 1)[:, None] * (scale * at))[..., None]
+    # g_j of s f is s^j times that of f.
+    terms = h * np.exp(np.arange(order + 1)[:, None] * (np.log(size) + scale * at))[..., None]
     terms[0, :, 0] = 1.0
     return Expansion(setting, order, at, terms, f, epsilon)
