@@ -33,7 +33,7 @@ def test_orders():
     assert "order 7 is needed" in silent["USA, remainder of order 4 as proved"]
     assert "end 0.161" in silent["USA, remainder of order 7 as proved, t = 1"]
     assert "C is not known" in silent["SA, remainder of order 7 as proved"]
-    assert outcome.data["error_sa"].shape == (5, 4)
+    assert outcome.data["error_sa"].shape == (6, 4)
 
 
 def test_a_wrong_expansion_disagrees():

@@ -31,7 +31,8 @@ _RESOLUTION = 63  # a grid of 128 points
 _BETA = 5.0
 _MODES = {3: 0.5, 2: 0.15 * np.exp(1j)}  # cos 3θ + .3 cos(2θ + 1), relative to the uniform density
 _TIME = 0.05
-_SIZES = (0.0025, 0.005, 0.01, 0.02, 0.04)
+_SIZES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.04)
+_ROUNDING = 1e-14  # of the full solution
 _ORDERS = (1, 2, 3, 4)
 _SOURCE = "2410.23228, appendix C.4; derived"
 # From converged computations: errors at ε = .04 of orders 1 and 2; smallest m with m λ_max > e^β.
@@ -62,7 +63,7 @@ def grenier_orders(progress: Progress) -> Outcome:
         curves: list[Curve] = []
         for p in _ORDERS:
             leading = np.array([expansion.leading_error(e, p)[0] for e in _SIZES])
-            curves.append(Curve(f"order {p}", np.array(_SIZES), errors[:, p - 1], "points", color=p))
+            curves.append(Curve(f"order {p}", np.array(_SIZES), _visible(errors[:, p - 1]), "points", color=p))
             curves.append(Curve("", np.array(_SIZES), leading, predicted=True, color=p))
         title = f"{flow.upper()}, t = {_TIME * clock:.3g}; dashed: the next term"
         panels.append(
@@ -97,6 +98,11 @@ def _errors(expansion: Expansion, full: np.ndarray, epsilon: float) -> np.ndarra
         off[:, :kept] -= expansion.density(epsilon, p)[:, :kept]
         out.append(np.sqrt(2.0 * (np.abs(off[:, 1:]) ** 2).sum(axis=1) / (2.0 * np.pi)))
     return np.array(out)
+
+
+def _visible(errors: np.ndarray) -> np.ndarray:
+    """NaN instead of what is rounding."""
+    return np.asarray(np.where(errors > _ROUNDING, errors, np.nan))
 
 
 def _order_verdicts(flow: str, errors: np.ndarray) -> list[Verdict]:
@@ -144,15 +150,13 @@ def _through_the_phase() -> tuple[list[Verdict], Panel]:
     curves = []
     for p in (1, 2, 4, need):
         leading = expansion.leading_error(epsilon, p)
-        # Rounding hides what is smaller.
-        seen = np.where(errors[p - 1] > 1e-14, errors[p - 1], np.nan)
-        curves.append(Curve(f"order {p}", times[1:], seen[1:], "points", color=p))
+        curves.append(Curve(f"order {p}", times[1:], _visible(errors[p - 1, 1:]), "points", color=p))
         curves.append(Curve("", times[1:], np.where(leading > 1e-16, leading, np.nan)[1:], predicted=True, color=p))
     ratios = [errors[p - 1, -1] / expansion.leading_error(epsilon, p)[-1] for p in range(1, need + 1)]
     worst = float(max(ratios, key=lambda r: abs(r - 1.0)))
     name = f"error over next term at t = ln(δ/ε)/λ_max, worst of orders 1 to {need}"
     # The constant of the estimate, where the remainder is above rounding.
-    seen_at = errors[need - 1] > 1e-13
+    seen_at = errors[need - 1] > 10.0 * _ROUNDING
     growth = (end - times) * setting.rate * (need + 1)
     measured = float((errors[need - 1] * np.exp(growth))[seen_at].max()) / setting.threshold ** (need + 1)
     constant = float(expansion.growth_constants()[need + 1][seen_at].max()) / 0.5 ** (need + 1)
