@@ -215,14 +215,16 @@ def _beyond_the_phase() -> Panel:
     epsilon, setting = 0.01, QuasiLinear(_BETA)
     time = float(np.log(0.4 / (0.5 * epsilon)) / setting.rate)
     expansion = grenier_expansion(_BETA, _MODES, 8, [time])
-    theta = np.linspace(0.0, 2.0 * np.pi, 361)
+    theta = np.linspace(0.3, 3.9, 361)
     full = _profile(_solve("usa", epsilon, [0.0, time])[-1], theta)
     curves = [Curve("full equation", theta, full)]
     curves += [
         Curve(f"order {p}", theta, _profile(expansion.density(epsilon, p)[0], theta), predicted=True)
         for p in (1, 2, 4, 8)
     ]
-    return Panel("USA, after the phase: linear $A_3$ = 0.4", r"angle $\theta$", "density × 2π", tuple(curves))
+    return Panel(
+        "USA, after the phase: linear $A_3$ = 0.4, one of three peaks", r"angle $\theta$", "density × 2π", tuple(curves)
+    )
 
 
 def _profile(c: np.ndarray, theta: np.ndarray) -> np.ndarray:
