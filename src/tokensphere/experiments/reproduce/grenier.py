@@ -222,9 +222,7 @@ def _beyond_the_phase() -> Panel:
         Curve(f"order {p}", theta, _profile(expansion.density(epsilon, p)[0], theta), predicted=True)
         for p in (1, 2, 4, 8)
     ]
-    return Panel(
-        "USA, after the phase: linear $A_3$ = 0.4, one of three peaks", r"angle $\theta$", "density × 2π", tuple(curves)
-    )
+    return Panel("USA, linear $A_3$ = 0.4: one of three peaks", r"angle $\theta$", "density × 2π", tuple(curves))
 
 
 def _profile(c: np.ndarray, theta: np.ndarray) -> np.ndarray:
