@@ -73,8 +73,12 @@ def follow(
     if before is None:
         speed = float(np.mean(np.sum(run.velocity.values[0] ** 2, axis=1)))
         before = History(np.zeros(1), order_at(tokens, top)[None], np.array([speed]), tokens)
-    joined = (np.concatenate([getattr(before, name), getattr(new, name)]) for name in ("times", "moments", "speed"))
-    return History(*joined, new.tokens)
+    return History(
+        np.concatenate([before.times, new.times]),
+        np.concatenate([before.moments, new.moments]),
+        np.concatenate([before.speed, new.speed]),
+        new.tokens,
+    )
 
 
 def at_most(name: str, value: float, limit: float, *, unit: str = "", source: str = "derived") -> Verdict:

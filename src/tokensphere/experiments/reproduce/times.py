@@ -25,6 +25,7 @@ from .following import History, all_hold, at_most, follow, order_at
 __all__ = ["phase_durations", "positions", "winner_law"]
 
 _TOP = 8  # degrees that are followed
+_TOPS = {2: 8, 3: 8, 4: 2}  # by dimension in M4: beyond d = 3, degrees above 2 cost O(n²) and are late at β = 2
 _STEP = 0.4  # of 1/λ_max, for the linear phase
 
 # M4: (β, dim, n, seeds). Fewer than the 200 seeds and the full product of β and dim of the published plan: a minute.
@@ -32,17 +33,17 @@ _PHASES = (
     (2.0, 2, 500, 12),
     (2.0, 2, 2000, 12),
     (2.0, 2, 8000, 6),
-    (5.0, 2, 500, 16),
-    (5.0, 2, 2000, 16),
-    (5.0, 2, 8000, 12),
-    (5.0, 2, 32_000, 6),
+    (5.0, 2, 500, 24),
+    (5.0, 2, 2000, 24),
+    (5.0, 2, 8000, 16),
+    (5.0, 2, 32_000, 8),
     (7.0, 2, 500, 12),
     (7.0, 2, 2000, 12),
     (7.0, 2, 8000, 6),
     (5.0, 3, 500, 6),
     (5.0, 3, 2000, 6),
-    (2.0, 4, 500, 4),
-    (2.0, 4, 2000, 4),
+    (2.0, 4, 500, 8),
+    (2.0, 4, 2000, 8),
 )
 _EXIT, _RACE_FROM, _RACE_ERROR = 0.1, 2000, 0.1
 # In 1/λ_max: a step, how long after the exit, how much longer if clusters have not formed, how long at most.
@@ -222,13 +223,14 @@ def phase_durations(progress: Progress) -> Outcome:
 def _settings(progress: Progress) -> Iterator[_Setting]:
     total, done = sum(seeds * n**0.5 for _, _, n, seeds in _PHASES), 0.0
     for beta, dim, n, seeds in _PHASES:
-        rates = growth_rates(beta, dim, range(1, _TOP + 1), "usa")
+        top = _TOPS[dim]
+        rates = growth_rates(beta, dim, range(1, top + 1), "usa")
         rate, rows = float(rates.max()), []
         for seed in range(seeds):
             progress(done / total, f"beta {beta:g}, d = {dim}, n = {n:,}, seed {seed}")
             done += n**0.5
             tokens = uniform(n, dim, seed)
-            predicted = race(np.abs(order_at(tokens, _TOP)), range(1, _TOP + 1), rates, _EXIT)
+            predicted = race(np.abs(order_at(tokens, top)), range(1, top + 1), rates, _EXIT)
             history, seen = _until_formed(beta, tokens, predicted.exit_time * rate + _LATER)
             merger = np.nan
             if dim == 2 and seed < _MERGER_SEEDS and seen.clusters_formed is not None:
@@ -240,13 +242,13 @@ def _settings(progress: Progress) -> Iterator[_Setting]:
 
 def _until_formed(beta: float, tokens: np.ndarray, folds: float) -> tuple[History, Phases]:
     """A run until its clusters have formed, or for 60/λ_max."""
-    history = follow(beta, tokens, folds, _FINE_STEP, _TOP)
+    history = follow(beta, tokens, folds, _FINE_STEP, _TOPS[tokens.shape[1]])
     while True:
         seen = phases(history.times, history.order, history.speed)
         if seen.clusters_formed is not None or folds >= _LATEST:
             return history, seen
         folds += _MORE
-        history = follow(beta, tokens, folds, _FINE_STEP, _TOP, history)
+        history = follow(beta, tokens, folds, _FINE_STEP, _TOPS[tokens.shape[1]], history)
 
 
 def _first_merger(beta: float, history: History, rate: float) -> float:
