@@ -56,7 +56,7 @@ def test_positions(monkeypatch):
     found = run(times.positions)
     assert set(outcomes(found, "median shift").values()) == {"agrees"}
     assert found.data["shift_n500"].max() < np.pi / 3
-    monkeypatch.setattr(times, "_POSITIONS", ((500, 6, 1e-4), (500, 6, 1e-4)))
+    monkeypatch.setattr(times, "_POSITIONS", ((500, 14, 1e-4), (500, 14, 1e-4)))
     assert set(outcomes(run(times.positions)).values()) == {"disagrees"}
 
 
