@@ -43,14 +43,14 @@ class Entry:
 
 _ENTRIES: tuple[Entry, ...] = (
     Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
-    Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 30, "rates:growth"),
-    Entry("M4", "Durations of the phases", "2410.23228; derived", 40, "times:phase_durations"),
+    Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 25, "rates:growth"),
+    Entry("M4", "Durations of the phases", "2410.23228; derived", 50, "times:phase_durations"),
     Entry("M5", "Which degree wins at finite n", "derived", 40, "times:winner_law"),
     Entry("M6", "The published notebook's particles", "2410.23228, notebook", 30, "notebook:particles"),
     Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
     Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
     Entry("M12", "Where the clusters stand", "2410.23228, notebook", 15, "times:positions"),
-    Entry("M25", "One clock apart: SA and USA", "derived", 12, "rates:time_change"),
+    Entry("M25", "One clock apart: SA and USA", "derived", 9, "rates:time_change"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
