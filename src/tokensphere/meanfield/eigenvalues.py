@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tokensphere.special import bessel_ratios, log_scaled_partition
+from tokensphere.errors import InputError
+from tokensphere.special import bessel_ratios, laplacian_eigenvalue, log_scaled_partition
 from tokensphere.theory.growth import safe_exp
 
-__all__ = ["DegreeKernel", "degree_kernel", "von_mises_fisher_means"]
+__all__ = ["DegreeKernel", "degree_kernel", "heat_means", "von_mises_fisher_means"]
 
 
 class DegreeKernel(NamedTuple):
@@ -50,3 +51,14 @@ def von_mises_fisher_means(concentration: float, dim: int, top: int) -> np.ndarr
         return np.concatenate([[1.0], np.zeros(top)])
     means = degree_kernel(math.fabs(concentration), dim, top).potential
     return means * np.where(np.arange(top + 1) % 2 == 1, math.copysign(1.0, concentration), 1.0)
+
+
+def heat_means(width: float, dim: int, top: int) -> np.ndarray:
+    """⟨P_k⟩ = e^{−h²Λ_k/2}, k = 0..`top`, of the heat kernel of width h about its centre.
+
+    **Raises:** `InputError` unless h > 0.
+    """
+    h = float(width)
+    if not (math.isfinite(h) and h > 0):
+        raise InputError(f"width must be a finite number > 0, got {width!r}")
+    return np.asarray(np.exp(-0.5 * h * h * laplacian_eigenvalue(np.arange(top + 1), dim)))

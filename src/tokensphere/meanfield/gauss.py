@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.special import laplacian_eigenvalue, multiplicity
+from tokensphere.special import laplacian_eigenvalue
 
 __all__ = ["GaussRule", "ZonalTable", "gauss_rule", "iterate_orthonormal", "root_multiplicities", "zonal_table"]
 
@@ -62,11 +62,14 @@ def root_multiplicities(dim: int, top: int) -> np.ndarray:
 
     **Raises:** `InputError` where they are no floats.
     """
-    logs = np.array([0.5 * math.log(multiplicity(k, dim)) for k in range(top + 1)])
+    k = np.arange(1.0, top)
+    growth = (2 * k + dim) * (k + dim - 2) / ((2 * k + dim - 2) * (k + 1))  # D_{k+1} / D_k, k >= 1
+    growth = np.concatenate([[1.0, dim], growth])[: top + 1]
+    logs = 0.5 * np.cumsum(np.log(growth))
     if logs[-1] > _LARGEST_LOG:
         most = int(np.searchsorted(logs, _LARGEST_LOG)) - 1
         raise InputError(f"resolution must be at most {most} in dim = {dim}, got {top}")
-    roots = np.exp(logs)
+    roots = np.cumprod(np.sqrt(growth))
     roots.setflags(write=False)
     return roots
 

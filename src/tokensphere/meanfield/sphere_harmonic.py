@@ -1,6 +1,6 @@
 """The mean-field equation on the 2-sphere, by spherical harmonics.
 
-    u(x) = Σ_{l≤L} Σ_m c_lm Y_lm(x)       Y_lm orthonormal for the uniform probability σ: c_lm = ∫ conj Y_lm dμ, c_00 = 1
+    u(x) = Σ_{l≤L} Σ_m c_lm Y_lm(x)     Y_lm orthonormal for the uniform probability σ: c_lm = ∫ conj Y_lm dμ, c_00 = 1
     dc_lm/dt = ∫ u χ·∇conj Y_lm dσ − τ l(l+1) c_lm
     USA   χ = v Z0 ∇Φ,       SA   χ = v ∇Φ / Σ b_l c_lm Y_lm,       Φ = Σ (b_l/β) c_lm Y_lm
 
@@ -25,7 +25,7 @@ from tokensphere.errors import InputError, check_positive_int, check_tokens, che
 from tokensphere.theory.growth import check_real
 
 from .base import AbstractMeanField
-from .eigenvalues import DegreeKernel, degree_kernel, von_mises_fisher_means
+from .eigenvalues import DegreeKernel, degree_kernel, heat_means, von_mises_fisher_means
 from .sphere_grid import NORM, SphereGrid, count_of, degree_of, sphere_grid
 
 __all__ = ["SphereMeanField"]
@@ -125,19 +125,21 @@ class SphereMeanField(AbstractMeanField):
         for i, (share, kappa) in enumerate(zip(shares, np.broadcast_to(kappas, (len(centres),)), strict=True)):
             shape = von_mises_fisher_means(float(kappa), 3, self.resolution)
             c += share * self._smoothed(unit_vector(centres[i], f"means[{i}]")[None], np.ones(1), shape)
-        return c
+        return self._resolved(c)
 
-    def from_tokens(self, tokens: Any, concentration: float, weights: Any = None) -> np.ndarray:
-        """Coefficients of a smoothed cloud: every token becomes a vMF law of its weight and concentration κ > 0.
+    def from_tokens(self, tokens: Any, width: float, weights: Any = None) -> np.ndarray:
+        """Coefficients of a cloud smoothed by the heat kernel: its moments times e^{−h²l(l+1)/2}.
 
-        **Arguments:** `tokens` (n, 3) unit rows; `concentration` κ, about 1/width²; `weights` (n,) masses.
+        **Arguments:** `tokens` (n, 3) unit rows; `width` h > 0 of the kernel, in radians a coordinate; `weights` (n,)
+        masses.
+
+        **Raises:** `InputError` also where the resolution is too low for the width and the cut density is negative.
         """
         points = check_tokens(tokens)
         if points.shape[1] != 3:
             raise InputError(f"tokens must have shape (n, 3), got {points.shape}")
-        kappa = check_real(concentration, "concentration", 0.0)
         masses = check_weights(weights, len(points))
-        return self._smoothed(points, masses, von_mises_fisher_means(kappa, 3, self.resolution))
+        return self._resolved(self._smoothed(points, masses, heat_means(width, 3, self.resolution)))
 
     def check(self, coefficients: Any) -> np.ndarray:
         c = np.asarray(coefficients)
@@ -270,3 +272,13 @@ class SphereMeanField(AbstractMeanField):
         c: np.ndarray = NORM * sphere_sums(points, masses, self.resolution) * shape[degree_of(self.resolution)]
         c[: self.resolution + 1].imag = 0.0
         return c
+
+    def _resolved(self, coefficients: np.ndarray) -> np.ndarray:
+        """The coefficients of a positive density, if the resolution is enough for it to stay so."""
+        u = self._grid.values(coefficients)
+        if u.min() < -1e-9 * u.max():
+            raise InputError(
+                f"resolution = {self.resolution} is too low for this density: cut there it falls to {u.min():.3g}; "
+                "raise the resolution, or make the density wider"
+            )
+        return coefficients

@@ -26,12 +26,12 @@ from tokensphere.special import laplacian_eigenvalue
 from tokensphere.theory.growth import check_real
 
 from .base import AbstractMeanField
-from .eigenvalues import DegreeKernel, degree_kernel, von_mises_fisher_means
+from .eigenvalues import DegreeKernel, degree_kernel, heat_means, von_mises_fisher_means
 from .gauss import ZonalTable, iterate_orthonormal, root_laplacian, root_multiplicities, zonal_table
 
 __all__ = ["ZonalMeanField"]
 
-_SEEN = 1e-20  # weight of a node below which rounding alone decides the density there
+_ROUNDING = 1e-14  # of the norm of c: error of every coefficient
 _FLOOR = 1e-15  # of the largest Z: below, Z is lost in rounding
 
 
@@ -114,13 +114,15 @@ class ZonalMeanField(AbstractMeanField):
             p * von_mises_fisher_means(float(kappa), self.dim, self.resolution)
             for p, kappa in zip(shares, kappas, strict=True)
         )
-        return np.asarray(self._roots * means)
+        return self._resolved(self._roots * means)
 
-    def from_tokens(self, tokens: Any, axis: Any, concentration: float, weights: Any = None) -> np.ndarray:
-        """Coefficients of a cloud turned about an axis and smoothed: every token becomes a vMF law of its weight.
+    def from_tokens(self, tokens: Any, axis: Any, width: float, weights: Any = None) -> np.ndarray:
+        """Coefficients of a cloud turned about an axis and smoothed by the heat kernel: ⟨P_k⟩ e^{−h²Λ_k/2}.
 
-        **Arguments:** `tokens` (n, dim) unit rows; `axis` e (dim,); `concentration` κ > 0 of the smoothing;
-        `weights` (n,) masses.
+        **Arguments:** `tokens` (n, dim) unit rows; `axis` e (dim,); `width` h > 0 of the kernel, in radians a
+        coordinate; `weights` (n,) masses.
+
+        **Raises:** `InputError` also where the resolution is too low for the width and the cut density is negative.
         """
         from tokensphere.sphere.harmonics import zonal_sequence
         from tokensphere.sphere.random import unit_vector
@@ -129,10 +131,9 @@ class ZonalMeanField(AbstractMeanField):
         if points.shape[1] != self.dim or e.size != self.dim:
             raise InputError(f"tokens and axis must have dim = {self.dim}, got {points.shape[1]} and {e.size}")
         masses = check_weights(weights, len(points))
-        q = np.clip(points @ e, -1.0, 1.0)
-        means = np.array([masses @ row for row in zonal_sequence(q, self.resolution, self.dim)])
-        smoothing = von_mises_fisher_means(check_real(concentration, "concentration", 0.0), self.dim, self.resolution)
-        return np.asarray(self._roots * (means[: self.resolution + 1] * smoothing))
+        rows = zonal_sequence(np.clip(points @ e, -1.0, 1.0), self.resolution, self.dim)
+        means = np.array([masses @ row for row in rows])
+        return self._resolved(self._roots * means * heat_means(width, self.dim, self.resolution))
 
     def check(self, coefficients: Any) -> np.ndarray:
         c = np.asarray(coefficients)
@@ -179,7 +180,8 @@ class ZonalMeanField(AbstractMeanField):
         return float(coefficients[0])
 
     def least(self, coefficients: np.ndarray) -> float:
-        return float(self._seen(coefficients).min())
+        u, error = self._clean(coefficients)
+        return float(u[(error < 1e-6) | (u < -error)].min())
 
     def energy(self, coefficients: np.ndarray) -> float:
         relative = float(self._kernel.potential @ coefficients**2) / (2.0 * self.beta)
@@ -198,9 +200,9 @@ class ZonalMeanField(AbstractMeanField):
     def entropy(self, coefficients: np.ndarray) -> float:
         from scipy.special import xlogy
 
-        u = self._seen(coefficients)
-        weights = self._table.rule.weights
-        return math.nan if u.min() < 0 else float(weights[weights > _SEEN] @ xlogy(u, u))
+        u, error = self._clean(coefficients)
+        u = np.where(np.abs(u) <= error, 0.0, u)
+        return math.nan if u.min() < 0 else float(self._table.rule.weights @ xlogy(u, u))
 
     def order(self, coefficients: np.ndarray, degrees: Any) -> np.ndarray:
         wanted = np.asarray(degrees, dtype=np.int64)
@@ -257,6 +259,17 @@ class ZonalMeanField(AbstractMeanField):
         """The mass of every node."""
         return np.asarray(self._table.rule.weights * (coefficients @ self._table.values))
 
-    def _seen(self, coefficients: np.ndarray) -> np.ndarray:
-        """The density on the nodes that carry mass; further out, in high dimensions, rounding alone decides it."""
-        return np.asarray(coefficients @ self._table.values[:, self._table.rule.weights > _SEEN])
+    def _clean(self, coefficients: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The density at the nodes and its rounding errors, which swamp it near the poles in high dimensions."""
+        values = self._table.values
+        return coefficients @ values, _ROUNDING * np.linalg.norm(coefficients) * np.abs(values).max(axis=0)
+
+    def _resolved(self, coefficients: np.ndarray) -> np.ndarray:
+        """The coefficients of a positive density, if the resolution is enough for it to stay so."""
+        u, error = self._clean(coefficients)
+        if (u + error).min() < -1e-9 * u.max():
+            raise InputError(
+                f"resolution = {self.resolution} is too low for this density: cut there it falls to {u.min():.3g}; "
+                "raise the resolution, or make the density wider"
+            )
+        return coefficients
