@@ -5,7 +5,7 @@ import pytest
 from scipy.special import roots_gegenbauer
 
 from tokensphere import InputError
-from tokensphere.meanfield.gauss import gauss_rule, root_multiplicities, zonal_table
+from tokensphere.meanfield.gauss import gauss_rule, iterate_orthonormal, root_multiplicities, zonal_table
 from tokensphere.special import gegenbauer, laplacian_eigenvalue, multiplicity
 
 
@@ -23,7 +23,7 @@ def test_values_and_slopes_are_orthonormal(dim, top):
 
 @pytest.mark.parametrize("dim", [2, 3, 5, 64])
 def test_values_are_normalised_gegenbauer_polynomials(dim):
-    rule, values, slopes = zonal_table(dim, 12, 30)
+    rule, values, _ = zonal_table(dim, 12, 30)
     roots = np.array([np.sqrt(multiplicity(k, dim)) for k in range(13)])
     np.testing.assert_allclose(values / roots[:, None], gegenbauer(np.arange(13), dim, rule.nodes), atol=1e-13)
     np.testing.assert_allclose(root_multiplicities(dim, 12), roots, rtol=1e-13)
@@ -31,8 +31,6 @@ def test_values_are_normalised_gegenbauer_polynomials(dim):
     step = 1e-5
     ahead, behind = (gegenbauer(np.arange(13), dim, rule.nodes * 0.9 + sign * step) for sign in (1, -1))
     slope = roots[:, None] * (ahead - behind) / (2 * step)
-    from tokensphere.meanfield.gauss import iterate_orthonormal
-
     q = 0.9 * rule.nodes
     height = np.sqrt(1 - q * q) * np.sqrt(dim / (dim - 1))
     for k, row in enumerate(iterate_orthonormal(dim + 2, q, 11), start=1):

@@ -88,10 +88,8 @@ def test_rates_are_those_of_weighted_tokens(flow, dim):
     tokens, weights = ts.sphere.quiet(dim, 1, 0.0, resolution=24 if dim == 3 else 14)
     weights = weights * equation.density(c, tokens[:, 0])
     weights /= weights.sum()
-    if flow == "sa":
-        law = ts.SelfAttention(2.0)
-    else:
-        law = ts.UnnormalizedSelfAttention(2.0, shifted=flow == "usa-shifted")
+    shifted = flow == "usa-shifted"
+    law = ts.SelfAttention(2.0) if flow == "sa" else ts.UnnormalizedSelfAttention(2.0, shifted=shifted)
     rise = np.asarray(law.velocity(tokens, weights=weights))[:, 0]
     k, q, step = np.arange(1, 6), tokens[:, 0] * (1 - 1e-6), 1e-6
     slope = (ts.special.gegenbauer(k, dim, q + step) - ts.special.gegenbauer(k, dim, q - step)) / (2 * step)
