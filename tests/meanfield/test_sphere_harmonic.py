@@ -44,7 +44,7 @@ def test_the_grid_integrates_products_and_its_gradient_is_an_adjoint():
     degrees = degree_of(top)
     np.testing.assert_allclose(grid.transport(grid.gradient(c)), degrees * (degrees + 1) * c, atol=1e-11)
     assert grid.mean(np.ones((len(grid.cosines), grid.longitudes))) == pytest.approx(1.0, abs=1e-15)
-    # degree 1 in coordinates: Y_10 = √3 z, and Y_11 = −√(3/2)(x + iy) times a conjugate pair
+    # degree 1 in coordinates: Y_10 = √3 z
     one = np.zeros(55, dtype=complex)
     one[1] = 1 / math.sqrt(3)
     np.testing.assert_allclose(grid.values(one).ravel(), grid.points()[:, 2], atol=1e-14)
@@ -251,3 +251,12 @@ def test_a_density_too_sharp_stops_the_run():
         assert np.isfinite(run[name].values).all(), name
     assert (np.diff(run.energy) > 0).all()
     assert np.abs(run.mass - 1).max() < 1e-14
+
+
+def test_free_energy_never_falls_with_noise():
+    equation = SphereMeanField(5.0, "usa", 16, noise=1.0)
+    run = evolve(equation, smooth(equation), np.linspace(0.0, 0.2, 5), rtol=1e-7)
+    free = run.energy.values - run.entropy.values
+    assert (np.diff(free) > -1e-8).all()
+    assert free[-1] - free[0] > 0.1
+    assert run.attrs["status"] == "complete"

@@ -6,7 +6,8 @@
 
 c_k = ∫ p_k dμ, so ⟨P_k⟩ = c_k/√D_k and u = Σ √D_k c_k P_k. In this basis the size of a coefficient is its share of the
 density in every dimension, while coefficients of the P_k themselves carry rounding amplified by √D_k (1e18 for k = 64
-in dim 64). Gauss nodes make the quadratic products of USA exact; SA, which divides by Z, has more of them.
+in dim 64). In high dimension a density becomes sharp early, when its mean is of order d^{−1/2}. Gauss nodes make the
+quadratic products of USA exact; SA, which divides by Z, has more of them.
 
 [Weak form of Bruno, Pasqualotto, Agazzi 2410.23228, eq. 2; derived]
 """

@@ -170,7 +170,7 @@ class _Loop:
             self.rate, self._damping = self.equation.rate(self.c), self.equation.damping()
 
     def _first_step(self, rtol: float) -> float:
-        """From the size of transport and noise against that of the perturbation; where they cancel, both still count."""
+        """From the sizes of transport and noise, which may cancel, against that of the perturbation."""
         size = self.equation.size(self.c)
         change = max(float(np.abs(self.rate).max()), float(np.abs(self._damping * self.c).max()))
         fastest = change / size if size > 0 else 0.0
