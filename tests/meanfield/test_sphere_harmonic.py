@@ -128,7 +128,7 @@ def test_starts_agree_with_functions():
     by_function = equation.from_function(
         lambda x: 2 + np.array([0.6, 0.4]) @ ts.special.gegenbauer([2, 3], 3, np.clip(x @ axis, -1, 1))
     )
-    np.testing.assert_allclose(by_function, by_degree, atol=1e-13)
+    np.testing.assert_allclose(by_function, by_degree, atol=1e-14)
     kappas, shares = np.array([2.0, 1.0, 3.0]), np.array([0.5, 0.2, 0.3])
     unit = CENTRES / np.linalg.norm(CENTRES, axis=1)[:, None]
 
