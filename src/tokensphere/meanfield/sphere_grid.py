@@ -93,11 +93,10 @@ class SphereGrid(NamedTuple):
         import ducc0
 
         out: np.ndarray = ducc0.sht.adjoint_synthesis_2d(
-            map=np.ascontiguousarray(maps),
+            map=np.ascontiguousarray(maps * (NORM * self.weights[:, None])),
             spin=spin,
             lmax=self.top,
             geometry="GL",
-            ringfactor=NORM * self.weights,
             nthreads=self._threads,
             mode=mode,
         )
