@@ -50,6 +50,8 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
     Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
     Entry("M12", "Where the clusters stand", "2410.23228, notebook", 15, "times:positions"),
+    Entry("M24", "Zonal density in three dimensions: reference", "derived", 4, "zonal:zonal_reference"),
+    Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 12, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 9, "rates:time_change"),
 )
 
