@@ -26,6 +26,7 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
+from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .predict import predict_emergence
 from .race import RaceResult, race
@@ -48,6 +49,7 @@ from .timescales import (
 __all__ = [
     "DIAGNOSES",
     "FLOWS",
+    "CircleKernel",
     "ClusterState",
     "DegreeRate",
     "DegreeSwitch",
@@ -61,6 +63,7 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "TimeScales",
+    "circle_kernel",
     "cluster_angles",
     "cluster_energy",
     "critical_noise",
@@ -81,6 +84,7 @@ __all__ = [
     "grenier_time",
     "growth_rates",
     "k_cluster_state",
+    "kernel_rates",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
