@@ -5,6 +5,7 @@ from __future__ import annotations
 from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
 from .energy import EnergyMonotone, energy, energy_monotone
+from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
 from .records import Measurement
@@ -18,18 +19,23 @@ __all__ = [
     "GrowthFit",
     "KClusterDistance",
     "Measurement",
+    "MetastableState",
     "Phases",
+    "Plateau",
     "Winner",
     "alignment",
     "clusters",
     "count_clusters",
+    "displacement_modes",
     "energy",
     "energy_monotone",
     "fit_growth",
     "k_cluster_distance",
     "k_periodic_defect",
+    "metastable_states",
     "order_parameters",
     "phases",
+    "plateaus",
     "wasserstein",
     "wasserstein_to_uniform",
     "winning_degree",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def _evaluate(drift: Drift, angles: np.ndarray) -> np.ndarray:
 def _check_drift(drift: Drift, breaks: Sequence[float]) -> np.ndarray:
     """The break points inside (0, pi), sorted. **Raises:** InputError also for a drift that is not odd."""
     inside = np.unique([check_real(b, "breaks") for b in breaks]) if len(breaks) else np.empty(0)
-    if inside.size and not (0.0 < inside[0] and inside[-1] < math.pi):
+    if inside.size and (inside[0] <= 0.0 or inside[-1] >= math.pi):
         raise InputError(f"breaks must lie in (0, pi), got {list(breaks)!r}")
     probe = (np.arange(64) + 0.5) * (math.pi / 64.0)
     there, back = _evaluate(drift, probe), _evaluate(drift, -probe)
@@ -60,7 +61,7 @@ def _quadrature(drift: Drift, wanted: np.ndarray, inside: np.ndarray) -> np.ndar
     edges = np.concatenate([[0.0], inside, [math.pi]])
     x, w = np.polynomial.legendre.leggauss(_NODES)
     total = np.zeros(wanted.size)
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges.tolist()):
         count = math.ceil((right - left) / longest)
         ends = np.linspace(left, right, count + 1)
         width = np.diff(ends)
