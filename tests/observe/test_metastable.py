@@ -23,7 +23,9 @@ def watch(beta, k, asymmetry, flow="usa", copies=1, alternate=False, spacing=0.0
     state = ts.theory.k_cluster_state(beta, k, flow)
     end = ts.theory.merger_time(beta, k, asymmetry, 0.1, flow)
     unit = 1.0 / state.fastest_drift
-    times = np.concatenate([np.arange(0.0, end - 0.05 * unit, 0.15 * unit), end + unit * np.arange(-0.05, 0.05, spacing)])
+    times = np.concatenate(
+        [np.arange(0.0, end - 0.05 * unit, 0.15 * unit), end + unit * np.arange(-0.05, 0.05, spacing)]
+    )
     run = ts.simulate(made, displaced(k, asymmetry, copies, alternate), times, rtol=1e-11)
     return metastable_states(times, run.tokens.values, 0.1, beta=beta, flow=flow, window=(1e-7, 1e-3))
 

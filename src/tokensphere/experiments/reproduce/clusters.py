@@ -17,7 +17,7 @@ from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
 from tokensphere.flows import AbstractFlow
 from tokensphere.jaxsetup import jax, jnp
-from tokensphere.observe import displacement_modes, metastable_states
+from tokensphere.observe import displacement_modes
 from tokensphere.solve import Event, Moment
 from tokensphere.sphere import angles, from_angles
 from tokensphere.theory import dominant_degree, growth_rates, k_cluster_state, merger_time
@@ -211,15 +211,15 @@ def cluster_states(progress: Progress) -> Outcome:
         verdicts.append(compare(f"Jacobian: s, omega_m, 0, of the largest; {where}", 0.0, worst, 1e-7))
         unit = 1.0 / state.fastest_drift
         waits = []
-        for asymmetry in _ASYMMETRIES:
-            limit = merger_time(beta, k, asymmetry, _ANGLE) + 3.0 * unit
+        theory = [merger_time(beta, k, a, _ANGLE) for a in _ASYMMETRIES]
+        for asymmetry, wanted_time in zip(_ASYMMETRIES, theory, strict=True):
+            limit = wanted_time + 3.0 * unit
             run = ts.simulate(
                 ts.UnnormalizedSelfAttention(beta), _displaced(k, asymmetry), [0.0, limit], method="dopri8", rtol=1e-13,
                 events=[_meeting()],
             )  # fmt: skip
             waits.append(run.attrs["events"].get("meeting", np.nan))
         steps = np.diff(waits) * state.fastest_drift
-        theory = [merger_time(beta, k, a, _ANGLE) for a in _ASYMMETRIES]
         verdicts.append(
             compare(f"time to angle 0.1 against the equation of the clusters; {where}", 0.0,
                     float(np.abs(np.array(waits) / theory - 1.0).max()), 1e-5)

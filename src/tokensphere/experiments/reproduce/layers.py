@@ -102,7 +102,9 @@ def finite_depth(progress: Progress) -> Outcome:
         how = "projected" if projected else "with the radial part"
         verdicts.append(compare(f"factor of a layer {how}, dim 3, step 0.5", 0.0, float(np.abs(found / wanted - 1).max()), 1e-6))  # fmt: skip
     plain, across = float(table[0, 0, -1, 2]), float(table[0, 1, -1, 2])
-    verdicts.append(compare("degree 3, step 1, with the radial part: 1.36056006", 1.36056006, plain, 1e-6, relative=True))
+    verdicts.append(
+        compare("degree 3, step 1, with the radial part: 1.36056006", 1.36056006, plain, 1e-6, relative=True)
+    )
     verdicts.append(compare("degree 3, step 1, projected: 1.68267833", 1.68267833, across, 1e-6, relative=True))
     least = float(table[1, 0].min())
     text = "a layer with V = -I turns the sign of a perturbation and enlarges it: no heat flow"
@@ -110,7 +112,9 @@ def finite_depth(progress: Progress) -> Outcome:
     depth_verdicts, depths, data = _depths(progress)
     panels = (
         Panel("degree 3 through one layer (dashed: predicted)", "step η", "factor", tuple(curves)),
-        Panel("depth to the exit", "predicted by the race (layers)", "measured (layers)", depths, log_x=True, log_y=True),
+        Panel(
+            "depth to the exit", "predicted by the race (layers)", "measured (layers)", depths, log_x=True, log_y=True
+        ),
     )
     data |= {"steps": np.array(_STEPS), "factors": table, "predicted_factors": exact_table}
     return Outcome((*verdicts, *depth_verdicts), panels, data)
@@ -219,7 +223,13 @@ def self_term(progress: Progress) -> Outcome:
     law = exit_law(_HIGH[0][1], _HIGH[0][0], _HIGH[0][2], _HIGH[0][3], "sa")
     exits.append(Curve("law of the race", fine, 1.0 - law.survival(fine * law.mean), predicted=True, color=0))
     panels = (
-        Panel("softmax grows slower with few tokens", "tokens n", r"initial rate / $\lambda_k$", tuple(slowing), log_x=True),
+        Panel(
+            "softmax grows slower with few tokens",
+            "tokens n",
+            r"initial rate / $\lambda_k$",
+            tuple(slowing),
+            log_x=True,
+        ),
         Panel("exit in high dimension", "exit time / predicted mean", "share of runs", tuple(exits)),
     )
     return Outcome(tuple(verdicts), panels, data)
