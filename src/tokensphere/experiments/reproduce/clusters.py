@@ -17,7 +17,7 @@ from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
 from tokensphere.flows import AbstractFlow
 from tokensphere.jaxsetup import jax, jnp
-from tokensphere.observe import displacement_modes
+from tokensphere.observe import displacement_modes, metastable_states
 from tokensphere.solve import Event, Moment
 from tokensphere.sphere import angles, from_angles
 from tokensphere.theory import dominant_degree, growth_rates, k_cluster_state, merger_time
@@ -25,7 +25,7 @@ from tokensphere.theory import dominant_degree, growth_rates, k_cluster_state, m
 __all__ = ["PeriodicFlow", "cluster_states", "periodic_data"]
 
 _SEED = 10
-_SETTINGS = tuple((beta, dominant_degree(beta, 2)) for beta in (2.0, 5.0, 7.0, 9.0)) + ((5.0, 2), (5.0, 4))
+_SETTINGS = (*((beta, dominant_degree(beta, 2)) for beta in (2.0, 5.0, 7.0, 9.0)), (5.0, 2), (5.0, 4))
 _STARTS, _TOKENS = 60, 48  # starts of each setting, tokens in each period
 _REACHED = 1e-6
 _CHUNK, _MOST = 40.0, 10  # e-folds of λ_k in one stretch of time, and how many stretches
@@ -82,7 +82,7 @@ class PeriodicFlow(AbstractFlow):
 
 
 def _starts(rng: np.random.Generator) -> tuple[np.ndarray, list[str]]:
-    """φ (starts, tokens): a third independent and uniform, the rest in 2 or 3 clumps of random place, width and mass."""
+    """φ (starts, tokens): a third independent and uniform, the rest in 2 or 3 clumps, random in all they are."""
     rows, kinds = [], []
     for i in range(_STARTS):
         clumps = (0, 2, 3)[i % 3]
@@ -168,7 +168,7 @@ def _jacobian(beta: float, theta: np.ndarray) -> np.ndarray:
         across = jnp.stack([-jnp.sin(place), jnp.cos(place)], axis=1)
         return jnp.sum(flow.velocity(tokens) * across, axis=1)
 
-    return np.asarray(jax.jacfwd(turning)(jnp.asarray(theta)))
+    return np.asarray(jax.jit(jax.jacfwd(turning))(jnp.asarray(theta)))
 
 
 def _expected_spectrum(beta: float, k: int) -> np.ndarray:
@@ -215,19 +215,32 @@ def cluster_states(progress: Progress) -> Outcome:
         for asymmetry, wanted_time in zip(_ASYMMETRIES, theory, strict=True):
             limit = wanted_time + 3.0 * unit
             run = ts.simulate(
-                ts.UnnormalizedSelfAttention(beta), _displaced(k, asymmetry), [0.0, limit], method="dopri8", rtol=1e-13,
+                ts.UnnormalizedSelfAttention(beta),
+                _displaced(k, asymmetry),
+                [0.0, limit],
+                method="dopri8",
+                rtol=1e-13,
                 events=[_meeting()],
-            )  # fmt: skip
+            )
             waits.append(run.attrs["events"].get("meeting", np.nan))
         steps = np.diff(waits) * state.fastest_drift
         verdicts.append(
-            compare(f"time to angle 0.1 against the equation of the clusters; {where}", 0.0,
-                    float(np.abs(np.array(waits) / theory - 1.0).max()), 1e-5)
-        )  # fmt: skip
+            compare(
+                f"time to angle 0.1 against the equation of the clusters; {where}",
+                0.0,
+                float(np.abs(np.array(waits) / theory - 1.0).max()),
+                1e-5,
+            )
+        )
         verdicts.append(
-            compare(f"omega_max times the time per factor 100; {where}", float(np.log(100.0)), float(steps[-1]), 1e-3,
-                    relative=True)
-        )  # fmt: skip
+            compare(
+                f"omega_max times the time per factor 100 (1e-6 to 1e-8); {where}",
+                float(np.log(100.0)),
+                float(steps[-1]),
+                1e-3,
+                relative=True,
+            )
+        )
         rate = _measured_drifts(beta, k)
         for m, found in rate.items():
             name = f"drift of mode {m} before the break; {where}"
@@ -238,12 +251,45 @@ def cluster_states(progress: Progress) -> Outcome:
         clocks.append(Curve("", _ASYMMETRIES, law + offset, predicted=True, color=i))
         drifts.append(Curve(where, np.array(list(rate)), np.array(list(rate.values())) / state.fastest_drift, "points"))
         data[f"beta_{i}"], data[f"k_{i}"], data[f"spectrum_{i}"], data[f"times_{i}"] = beta, k, spectrum, waits
+    broken, gap, kept = _break()
+    verdicts += broken
     panels = (
-        Panel("lifetime of k clusters, one displaced", "displacement (rad)", r"$\omega_{max}$ · time to 0.1 rad",
-              tuple(clocks), log_x=True),
+        gap,
+        Panel(
+            "lifetime of k clusters, one displaced",
+            "displacement (rad)",
+            r"$\omega_{max}$ · time to 0.1 rad",
+            tuple(clocks),
+            log_x=True,
+        ),
         Panel("measured drift of each mode", "mode m", r"$\omega_m / \omega_{max}$", tuple(drifts)),
-    )  # fmt: skip
-    return Outcome(tuple(verdicts), panels, data)
+    )
+    return Outcome(tuple(verdicts), panels, data | kept)
+
+
+def _break() -> tuple[list[Verdict], Panel, dict[str, Any]]:
+    """Three clusters at β = 5, one 10⁻⁴ away: how long there are three, which pair ends it and at what drift."""
+    beta, k, asymmetry = 5.0, 3, 1e-4
+    state, wanted = k_cluster_state(beta, k), merger_time(beta, k, asymmetry, _ANGLE)
+    times = np.concatenate([np.linspace(0.0, wanted - 0.05, 80), wanted + np.linspace(-0.041, 0.04, 18)])
+    start = _displaced(k, asymmetry)
+    run = ts.simulate(ts.UnnormalizedSelfAttention(beta), start, times, method="dopri8", rtol=1e-12)
+    found = metastable_states(times, run.tokens.values, _ANGLE, beta=beta, window=(1e-5, 1e-3))[0]
+    name = f"{k} clusters, beta = {beta:g}, displacement {asymmetry:g}"
+    rest = 2.0 * np.pi / k
+    away = np.abs(found.gaps - rest)
+    verdicts = [
+        compare(f"how long there are {name}", wanted, found.plateau.duration, 0.006, unit="time"),
+        exact(f"how it ends; {name}", found.pairs == ((0, 1),), "0 meets 1", str(found.pairs), found.plateau.ending),
+        compare(f"drift of their gap; {name}", state.fastest_drift, found.drift.rate, 1e-3, relative=True),
+    ]
+    law = away[0] * np.exp(state.fastest_drift * found.times)
+    curves = (
+        Curve("measured", found.times, away, "points"),
+        Curve(r"$e^{\omega t}$", found.times, law, predicted=True),
+    )
+    panel = Panel(r"how three clusters break, $\beta$ = 5", "time", "gap − 2π/3 (rad)", curves, log_y=True)
+    return verdicts, panel, {"gap_times": found.times, "gaps": found.gaps}
 
 
 def _measured_drifts(beta: float, k: int) -> dict[int, float]:

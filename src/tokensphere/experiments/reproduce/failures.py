@@ -53,7 +53,11 @@ def _ties(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
     """β at a switch k → k+1: k_max flips within 10⁻⁹, and neither degree wins reliably."""
     tie = float(degree_switches(2, 2)[1])
     sides = [dominant_degree(tie * (1.0 + sign * _FLIP), 2) for sign in (-1.0, 1.0)]
-    verdicts = [exact("k_max on the two sides of the tie 2 -> 3, 1e-9 away", sides == [2, 3], [2, 3], sides, f"beta = {tie:.12g}")]  # fmt: skip
+    verdicts = [
+        exact(
+            "k_max on the two sides of the tie 2 -> 3, 1e-9 away", sides == [2, 3], [2, 3], sides, f"beta = {tie:.12g}"
+        )
+    ]
     for shift in (-_FLIP, _FLIP, -_NEAR, _NEAR):
         beta = tie * (1.0 + shift)
         codes = _codes(beta, 2, 10**6)
@@ -67,7 +71,9 @@ def _ties(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
     for seed in range(_TIE_SEEDS):
         if seed % 8 == 0:
             progress(0.6 * seed / _TIE_SEEDS, "winners at a tie")
-        run = ts.simulate(flow, uniform(_TIE_N, 2, _SEED + seed), [0.0, 6.0 * law.mean], rtol=1e-5, error_norm="rms", events=event)  # fmt: skip
+        run = ts.simulate(
+            flow, uniform(_TIE_N, 2, _SEED + seed), [0.0, 6.0 * law.mean], rtol=1e-5, error_norm="rms", events=event
+        )
         wins[int(np.argmax(order_parameters(run.tokens.values[-1], range(7))[1:])) + 1] += 1
     share, wanted = wins / _TIE_SEEDS, np.array([law.probability(k) for k in range(7)])
     for k in (2, 3):
@@ -78,8 +84,11 @@ def _ties(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         rf"winners at the tie $\beta$ = {tie:.4f}, n = {_TIE_N}",
         "degree",
         "share of runs",
-        (Curve("measured", np.arange(7), share, "bars"), Curve("law of the race", np.arange(7), wanted, "points", predicted=True)),
-    )  # fmt: skip
+        (
+            Curve("measured", np.arange(7), share, "bars"),
+            Curve("law of the race", np.arange(7), wanted, "points", predicted=True),
+        ),
+    )
     return verdicts, panel, {"winners": wins, "tie": tie}
 
 
@@ -128,9 +137,14 @@ def _short(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         codes = _codes(5.0, 2, n)
         room = predict_emergence(5.0, 2, n).times.room
         verdicts.append(
-            exact(f"NO_LINEAR_PHASE for n = {n}, threshold 0.1", "NO_LINEAR_PHASE" in codes, "NO_LINEAR_PHASE",
-                  ", ".join(sorted(codes)), f"room ln(delta sqrt(n)) = {room:.3g} e-folds")
-        )  # fmt: skip
+            exact(
+                f"NO_LINEAR_PHASE for n = {n}, threshold 0.1",
+                "NO_LINEAR_PHASE" in codes,
+                "NO_LINEAR_PHASE",
+                ", ".join(sorted(codes)),
+                f"room ln(delta sqrt(n)) = {room:.3g} e-folds",
+            )
+        )
         top = [order_parameters(uniform(n, 2, _SEED + s), range(1, 7)).max() for s in range(200)]
         starts.append(np.array(top))
         share = float((starts[-1] >= 0.1).mean())
@@ -168,25 +182,40 @@ def _alone(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
     crowd = effective_neighbours(n, beta, dim)
     codes, others = _codes(beta, dim, n, flow="sa"), _codes(2.0, 3, 10**4, flow="sa")
     verdicts = [
-        exact(f"SELF_DOMINATED, dim {dim}, beta = {beta:g}, n = {n}", "SELF_DOMINATED" in codes, "SELF_DOMINATED",
-              ", ".join(sorted(codes)), f"{crowd:.3g} effective neighbours"),
-        exact("SELF_DOMINATED is not said with many neighbours", "SELF_DOMINATED" not in others, "not SELF_DOMINATED",
-              ", ".join(sorted(others)), f"{effective_neighbours(10**4, 2.0, 3):.4g} effective neighbours"),
-    ]  # fmt: skip
+        exact(
+            f"SELF_DOMINATED, dim {dim}, beta = {beta:g}, n = {n}",
+            "SELF_DOMINATED" in codes,
+            "SELF_DOMINATED",
+            ", ".join(sorted(codes)),
+            f"{crowd:.3g} effective neighbours",
+        ),
+        exact(
+            "SELF_DOMINATED is not said with many neighbours",
+            "SELF_DOMINATED" not in others,
+            "not SELF_DOMINATED",
+            ", ".join(sorted(others)),
+            f"{effective_neighbours(10**4, 2.0, 3):.4g} effective neighbours",
+        ),
+    ]
     rate = float(growth_rates(beta, dim, dominant_degree(beta, dim)))
     times = np.linspace(0.0, 3.0 / rate, 13)
     degrees = (1, 2)
     order = np.mean(
         [
-            [order_parameters(f, degrees) ** 2 for f in ts.simulate(ts.SelfAttention(beta), uniform(n, dim, _SEED + s), times, rtol=1e-5).tokens.values]
+            [
+                order_parameters(f, degrees) ** 2
+                for f in ts.simulate(ts.SelfAttention(beta), uniform(n, dim, _SEED + s), times, rtol=1e-5).tokens.values
+            ]
             for s in range(12)
         ],
         axis=0,
-    )  # fmt: skip
+    )
     rates = growth_rates(beta, dim, degrees)
     seen = 0.5 * np.log(order[-1] / order[0]) / times[-1] / rates
     text = f"growth of degrees 1 and 2 over 3/lambda_max is {seen[0]:.2f} and {seen[1]:.2f} of their mean-field rates"
-    verdicts.append(exact("its mean-field rates fail by more than 20 %", bool((seen < 0.8).all()), "< 0.8", float(seen.max()), text))  # fmt: skip
+    verdicts.append(
+        exact("its mean-field rates fail by more than 20 %", bool((seen < 0.8).all()), "< 0.8", float(seen.max()), text)
+    )
     curves = []
     for i, k in enumerate(degrees):
         curves.append(Curve(f"degree {k}", times * rate, order[:, i] * n, color=i))

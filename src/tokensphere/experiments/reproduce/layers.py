@@ -83,9 +83,7 @@ def finite_depth(progress: Progress) -> Outcome:
         for b, projected in enumerate((False, True)):
             progress(0.3 * (2 * a + b) / 4, f"factors, V = {value:g}I, {'projected' if projected else 'plain'}")
             for i, step in enumerate(_STEPS):
-                exact_table[a, b, i] = layer_factors(
-                    _BETA, 2, _DEGREES, step, "sa", projected=projected, value=value
-                )  # fmt: skip
+                exact_table[a, b, i] = layer_factors(_BETA, 2, _DEGREES, step, "sa", projected=projected, value=value)
                 table[a, b, i] = [_circle_factor(value, k, step, projected) for k in _DEGREES]
             worst = float(np.abs(table[a, b] / exact_table[a, b] - 1.0).max())
             how = "projected" if projected else "with the radial part"
@@ -100,7 +98,9 @@ def finite_depth(progress: Progress) -> Outcome:
         wanted = layer_factors(_BETA, 3, (2, 3), 0.5, "sa", projected=projected)
         found = np.array([_sphere_factor(k, 0.5, projected) for k in (2, 3)])
         how = "projected" if projected else "with the radial part"
-        verdicts.append(compare(f"factor of a layer {how}, dim 3, step 0.5", 0.0, float(np.abs(found / wanted - 1).max()), 1e-6))  # fmt: skip
+        verdicts.append(
+            compare(f"factor of a layer {how}, dim 3, step 0.5", 0.0, float(np.abs(found / wanted - 1).max()), 1e-6)
+        )
     plain, across = float(table[0, 0, -1, 2]), float(table[0, 1, -1, 2])
     verdicts.append(
         compare("degree 3, step 1, with the radial part: 1.36056006", 1.36056006, plain, 1e-6, relative=True)
@@ -193,7 +193,9 @@ def self_term(progress: Progress) -> Outcome:
                 reason = f"the formula is for n >= 30: measured {found[j]:.3f} ± {errors[j]:.2g}"
                 verdicts.append(not_applicable(name, reason, predicted=predicted, measured=found[j]))
         fine = np.geomspace(8.0, 500.0, 60)
-        slowing.append(Curve(rf"$\beta$ = {beta:g}, k = {k}", _SELF_N, found, "points", found - errors, found + errors, color=i))  # fmt: skip
+        slowing.append(
+            Curve(rf"$\beta$ = {beta:g}, k = {k}", _SELF_N, found, "points", found - errors, found + errors, color=i)
+        )
         slowing.append(Curve("", fine, [self_term_factor(n, beta, 2) for n in fine.tolist()], predicted=True, color=i))
         data[f"factor_{i}"], data[f"factor_error_{i}"] = found, errors
     exits: list[Curve] = []
@@ -202,11 +204,21 @@ def self_term(progress: Progress) -> Outcome:
         law, slowdown = exit_law(beta, dim, n, threshold, "sa"), self_term_slowdown(n, beta, dim)
         wanted = law.mean / slowdown
         event = [linear_exit(threshold, (1, 2), terminal=True)]
-        times = np.array([
-            ts.simulate(ts.SelfAttention(beta), uniform(n, dim, _SEED + seed), [0.0, 4.0 * wanted], rtol=1e-5,
-                        error_norm="rms", events=event).attrs["events"].get("linear_exit", np.nan)
-            for seed in range(seeds)
-        ])  # fmt: skip
+        times = np.array(
+            [
+                ts.simulate(
+                    ts.SelfAttention(beta),
+                    uniform(n, dim, _SEED + seed),
+                    [0.0, 4.0 * wanted],
+                    rtol=1e-5,
+                    error_norm="rms",
+                    events=event,
+                )
+                .attrs["events"]
+                .get("linear_exit", np.nan)
+                for seed in range(seeds)
+            ]
+        )
         crowd, mean, error = effective_neighbours(n, beta, dim), float(times.mean()), float(times.std(ddof=1))
         error /= np.sqrt(seeds)
         name = f"mean exit; dim {dim}, beta = {beta:g}, n = {n}"
