@@ -30,7 +30,7 @@ Drift = Callable[[np.ndarray], Any]
 _GROWTH, _TAIL, _TIE = 1.3, 1e-3, 0.98
 _FEW_DEGREES, _PER_PEAK = 128, 6  # rates must have decayed beyond max(128, 6 k_max)
 _COARSEST, _FINEST = 10, 15  # cells of the grid of sup |h''|, as powers of two
-_NODES = 16
+_NODES, _BLOCK = 16, 8192
 
 
 def _evaluate(drift: Drift, angles: np.ndarray) -> np.ndarray:
@@ -60,15 +60,21 @@ def _quadrature(drift: Drift, wanted: np.ndarray, inside: np.ndarray) -> np.ndar
     longest = min(math.pi / 256.0, math.pi / max(2.0 * float(wanted.max()), 1.0))
     edges = np.concatenate([[0.0], inside, [math.pi]])
     x, w = np.polynomial.legendre.leggauss(_NODES)
-    total = np.zeros(wanted.size)
+    # e^{ikt} = e^{i base a t} e^{ibt} with k = base a + b: two short tables and a matrix product.
+    base = math.isqrt(int(wanted.max())) + 1
+    table = np.zeros((base, base))
     for left, right in pairwise(edges.tolist()):
         count = math.ceil((right - left) / longest)
         ends = np.linspace(left, right, count + 1)
         width = np.diff(ends)
         t = (ends[:-1, None] + 0.5 * (x + 1.0) * width[:, None]).ravel()
         force = _evaluate(drift, t) * (0.5 * width[:, None] * w).ravel()
-        for i, k in enumerate(wanted.tolist()):
-            total[i] += float(force @ np.sin(k * t))
+        for first in range(0, t.size, _BLOCK):
+            part = t[first : first + _BLOCK]
+            coarse = np.exp(1j * base * np.arange(base)[:, None] * part) * force[first : first + _BLOCK]
+            table += (coarse @ np.exp(1j * part[:, None] * np.arange(base))).imag
+    whole = wanted.astype(np.int64)
+    total = table[whole // base, whole % base]
     return -wanted / math.pi * total
 
 

@@ -45,6 +45,13 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry(
         "M2", "Dominant degree over beta and dimension", "2410.23228, section 4; derived", 2, "rates:dominant_degrees"
     ),
+    Entry("M10", "k-periodic data reach k clusters", "2410.23228, assumption 3", 8, "clusters:periodic_data"),
+    Entry("M11", "k clusters are a saddle: spectrum and lifetime", "derived", 35, "clusters:cluster_states"),
+    Entry("M13", "Emergence on the sphere, d = 3, 4, 8", "derived", 45, "sphere:sphere_emergence"),
+    Entry("M14", "Robustness to the start", "derived", 40, "starts:robustness_to_the_start"),
+    Entry("M16", "Finite depth: layers instead of a flow", "derived", 20, "layers:finite_depth"),
+    Entry("M18", "The self-term of softmax", "derived", 40, "layers:self_term"),
+    Entry("M19", "Failure signatures", "2410.23228; rules derived", 30, "failures:failure_signatures"),
 )
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 

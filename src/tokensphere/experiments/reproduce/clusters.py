@@ -140,9 +140,9 @@ def periodic_data(progress: Progress) -> Outcome:
             data[f"counterexample_start_{i}"], data[f"counterexample_end_{i}"] = phi[~reached], last[~reached]
         verdicts.append(exact(name, bool(reached.all()), 1.0, float(reached.mean()), sentence, source="2410.23228"))
         first = np.where((order > 1.0 - _REACHED).any(axis=0), (order > 1.0 - _REACHED).argmax(axis=0), -1)
-        wait = np.sort(np.where(first >= 0, times[first], np.nan) * rate)
-        share = np.arange(1, len(wait) + 1) / len(wait)
-        waits.append(Curve(rf"$\beta$ = {beta:g}, k = {k}", wait[np.isfinite(wait)], share[np.isfinite(wait)], color=i))
+        wait = np.sort(times[first[first >= 0]] * rate)
+        share = np.arange(wait.size + 1) / len(phi)
+        waits.append(Curve(rf"$\beta$ = {beta:g}, k = {k}", np.append(0.0, wait), share, color=i))
         data[f"beta_{i}"], data[f"k_{i}"], data[f"order_{i}"], data[f"time_{i}"] = beta, k, order, times
         if beta == 5.0 and k == 3:
             colours = {"iid": 0, "2 clumps": 1, "3 clumps": 2}
