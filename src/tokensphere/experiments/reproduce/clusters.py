@@ -11,14 +11,13 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-import tokensphere as ts
 from tokensphere.errors import InputError
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
-from tokensphere.flows import AbstractFlow
+from tokensphere.flows import AbstractFlow, UnnormalizedSelfAttention
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.observe import displacement_modes, metastable_states
-from tokensphere.solve import Event, Moment
+from tokensphere.solve import Event, Moment, simulate
 from tokensphere.sphere import angles, from_angles
 from tokensphere.theory import dominant_degree, growth_rates, k_cluster_state, merger_time
 
@@ -32,7 +31,7 @@ _CHUNK, _MOST = 40.0, 10  # e-folds of λ_k in one stretch of time, and how many
 _SHOWN = 20
 
 _STATES = ((2.0, 2), (5.0, 3), (5.0, 4), (7.0, 4), (5.0, 5))
-_ASYMMETRIES = (1e-2, 1e-4, 1e-6, 1e-8)
+_ASYMMETRIES = np.array([1e-2, 1e-4, 1e-6, 1e-8])
 _ANGLE = 0.1
 _COPIES = 4
 
@@ -106,7 +105,7 @@ def _settle(beta: float, k: int, phi: np.ndarray) -> tuple[np.ndarray, np.ndarra
     times, order = [0.0], [_order(phi)]
     for stretch in range(_MOST):
         save = (stretch + np.linspace(0.0, 1.0, 41)) * _CHUNK / rate
-        run = ts.simulate(flow, from_angles(phi.ravel()), save, rtol=1e-7)
+        run = simulate(flow, from_angles(phi.ravel()), save, rtol=1e-7)
         frames = angles(run.tokens.values.reshape(-1, 2)).reshape(len(save), *phi.shape)
         times += save[1:].tolist()
         order += list(_order(frames[1:]))
@@ -161,7 +160,7 @@ def periodic_data(progress: Progress) -> Outcome:
 
 def _jacobian(beta: float, theta: np.ndarray) -> np.ndarray:
     """∂(dθ_i/dt)/∂θ_j of USA at the angles `theta`, by differentiating the flow itself."""
-    flow = ts.UnnormalizedSelfAttention(beta)
+    flow = UnnormalizedSelfAttention(beta)
 
     def turning(place: Any) -> Any:
         tokens = jnp.stack([jnp.cos(place), jnp.sin(place)], axis=1)
@@ -200,7 +199,7 @@ def cluster_states(progress: Progress) -> Outcome:
     verdicts: list[Verdict] = []
     clocks: list[Curve] = []
     drifts: list[Curve] = []
-    data: dict[str, Any] = {"asymmetries": np.array(_ASYMMETRIES)}
+    data: dict[str, Any] = {"asymmetries": _ASYMMETRIES}
     for i, (beta, k) in enumerate(_STATES):
         progress(i / len(_STATES), f"beta = {beta:g}, k = {k}")
         state = k_cluster_state(beta, k)
@@ -211,11 +210,11 @@ def cluster_states(progress: Progress) -> Outcome:
         verdicts.append(compare(f"Jacobian: s, omega_m, 0, of the largest; {where}", 0.0, worst, 1e-7))
         unit = 1.0 / state.fastest_drift
         waits = []
-        theory = [merger_time(beta, k, a, _ANGLE) for a in _ASYMMETRIES]
-        for asymmetry, wanted_time in zip(_ASYMMETRIES, theory, strict=True):
+        theory = [merger_time(beta, k, a, _ANGLE) for a in _ASYMMETRIES.tolist()]
+        for asymmetry, wanted_time in zip(_ASYMMETRIES.tolist(), theory, strict=True):
             limit = wanted_time + 3.0 * unit
-            run = ts.simulate(
-                ts.UnnormalizedSelfAttention(beta),
+            run = simulate(
+                UnnormalizedSelfAttention(beta),
                 _displaced(k, asymmetry),
                 [0.0, limit],
                 method="dopri8",
@@ -246,7 +245,7 @@ def cluster_states(progress: Progress) -> Outcome:
             name = f"drift of mode {m} before the break; {where}"
             verdicts.append(compare(name, state.drift_rates[m - 1], found, 1e-3, relative=True))
         clocks.append(Curve(rf"$\beta$ = {beta:g}, k = {k}", _ASYMMETRIES, np.array(waits) / unit, "points", color=i))
-        law = np.array([state.lifetime(a, _ANGLE) for a in _ASYMMETRIES]) / unit
+        law = np.array([state.lifetime(a, _ANGLE) for a in _ASYMMETRIES.tolist()]) / unit
         offset = waits[-1] / unit - law[-1]
         clocks.append(Curve("", _ASYMMETRIES, law + offset, predicted=True, color=i))
         drifts.append(Curve(where, np.array(list(rate)), np.array(list(rate.values())) / state.fastest_drift, "points"))
@@ -273,7 +272,7 @@ def _break() -> tuple[list[Verdict], Panel, dict[str, Any]]:
     state, wanted = k_cluster_state(beta, k), merger_time(beta, k, asymmetry, _ANGLE)
     times = np.concatenate([np.linspace(0.0, wanted - 0.05, 80), wanted + np.linspace(-0.041, 0.04, 18)])
     start = _displaced(k, asymmetry)
-    run = ts.simulate(ts.UnnormalizedSelfAttention(beta), start, times, method="dopri8", rtol=1e-12)
+    run = simulate(UnnormalizedSelfAttention(beta), start, times, method="dopri8", rtol=1e-12)
     found = metastable_states(times, run.tokens.values, _ANGLE, beta=beta, window=(1e-5, 1e-3))[0]
     name = f"{k} clusters, beta = {beta:g}, displacement {asymmetry:g}"
     rest = 2.0 * np.pi / k
@@ -296,6 +295,6 @@ def _measured_drifts(beta: float, k: int) -> dict[int, float]:
     """Growth rates of the displacement modes of k clusters, one of which starts 10⁻⁷ away; all modes begin equal."""
     state = k_cluster_state(beta, k)
     times = np.linspace(0.0, 5.0 / state.fastest_drift, 26)
-    run = ts.simulate(ts.UnnormalizedSelfAttention(beta), _displaced(k, 1e-7), times, method="dopri8", rtol=1e-13)
+    run = simulate(UnnormalizedSelfAttention(beta), _displaced(k, 1e-7), times, method="dopri8", rtol=1e-13)
     modes = displacement_modes(angles(run.tokens.values.reshape(-1, 2)).reshape(len(times), k))
     return {m: float(np.polyfit(times, np.log(modes[:, m - 1]), 1)[0]) for m in range(1, k // 2 + 1)}

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-import tokensphere as ts
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
+from tokensphere.flows import SelfAttention, UnnormalizedSelfAttention
 from tokensphere.observe import order_parameters
-from tokensphere.solve import linear_exit
+from tokensphere.solve import linear_exit, simulate
 from tokensphere.sphere import uniform
 from tokensphere.theory import (
     circle_kernel,
@@ -67,11 +67,11 @@ def _ties(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         verdicts.append(_says(name, {"TIE", "GUARANTEE_VOID"}, codes, text))
     law = exit_law(tie, 2, _TIE_N, _TIE_THRESHOLD)
     event = [linear_exit(_TIE_THRESHOLD, range(1, 7), terminal=True)]
-    flow, wins = ts.UnnormalizedSelfAttention(tie), np.zeros(7, dtype=int)
+    flow, wins = UnnormalizedSelfAttention(tie), np.zeros(7, dtype=int)
     for seed in range(_TIE_SEEDS):
         if seed % 8 == 0:
             progress(0.6 * seed / _TIE_SEEDS, "winners at a tie")
-        run = ts.simulate(
+        run = simulate(
             flow, uniform(_TIE_N, 2, _SEED + seed), [0.0, 6.0 * law.mean], rtol=1e-5, error_norm="rms", events=event
         )
         wins[int(np.argmax(order_parameters(run.tokens.values[-1], range(7))[1:])) + 1] += 1
@@ -145,17 +145,17 @@ def _short(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
                 f"room ln(delta sqrt(n)) = {room:.3g} e-folds",
             )
         )
-        top = [order_parameters(uniform(n, 2, _SEED + s), range(1, 7)).max() for s in range(200)]
-        starts.append(np.array(top))
-        share = float((starts[-1] >= 0.1).mean())
+        first = [order_parameters(uniform(n, 2, _SEED + s), range(1, 7)).max() for s in range(200)]
+        starts.append(np.array(first))
+        beyond = float((starts[-1] >= 0.1).mean())
         wanted = _atom(n)
         spread = 3.0 * np.sqrt(max(wanted * (1.0 - wanted), 0.002) / 200)
         name = f"share of starts already beyond the threshold, n = {n}, within 3 standard errors"
-        verdicts.append(compare(name, wanted, share, spread))
+        verdicts.append(compare(name, wanted, beyond, spread))
     found = _codes(5.0, 2, _LAYERS_N, flow="sa", step=_STEP, layers=_LAYERS)
     enough = _codes(5.0, 2, _LAYERS_N, flow="sa", step=_STEP, layers=20 * _LAYERS)
     times = _STEP * np.arange(_LAYERS + 1)
-    run = ts.simulate(ts.SelfAttention(5.0), uniform(_LAYERS_N, 2, _SEED), times, method="layer", step_size=_STEP)
+    run = simulate(SelfAttention(5.0), uniform(_LAYERS_N, 2, _SEED), times, method="layer", step_size=_STEP)
     top = np.array([order_parameters(frame, range(1, 7)).max() for frame in run.tokens.values])
     text = f"after {_LAYERS} layers the largest order parameter is {top[-1]:.3f}"
     verdicts += [
@@ -165,7 +165,7 @@ def _short(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
     ]
     share = (np.arange(200) + 0.5) / 200
     curves = [Curve(f"n = {n}", np.sort(v), share) for n, v in zip(_FEW, starts, strict=True)]
-    curves.append(Curve("threshold", [0.1, 0.1], [0.0, 1.0], predicted=True))
+    curves.append(Curve("threshold", np.array([0.1, 0.1]), np.array([0.0, 1.0]), predicted=True))
     panel = Panel("few tokens start beyond the threshold", r"$\max_{k\leq 6} A_k(0)$", "share of starts", tuple(curves))
     return verdicts, panel, {"depth_order": top}
 
@@ -204,7 +204,7 @@ def _alone(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         [
             [
                 order_parameters(f, degrees) ** 2
-                for f in ts.simulate(ts.SelfAttention(beta), uniform(n, dim, _SEED + s), times, rtol=1e-5).tokens.values
+                for f in simulate(SelfAttention(beta), uniform(n, dim, _SEED + s), times, rtol=1e-5).tokens.values
             ]
             for s in range(12)
         ],

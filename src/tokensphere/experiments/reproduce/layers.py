@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-import tokensphere as ts
+from tokensphere.attention import Dense
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact, not_applicable
-from tokensphere.flows import AttentionFlow, EnsembleFlow, evaluate_field
+from tokensphere.flows import AttentionFlow, EnsembleFlow, SelfAttention, evaluate_field
 from tokensphere.observe import order_parameters
-from tokensphere.solve import linear_exit
+from tokensphere.solve import linear_exit, simulate
 from tokensphere.sphere import angles, equispaced, moments, quiet, uniform
 from tokensphere.theory import (
     dominant_degree,
@@ -32,12 +32,12 @@ from tokensphere.theory import (
 __all__ = ["finite_depth", "self_term"]
 
 _SEED = 1600
-_STEPS = (0.05, 0.1, 0.25, 0.5, 1.0)
+_STEPS = np.array([0.05, 0.1, 0.25, 0.5, 1.0])
 _BETA, _DEGREES, _AMPLITUDE = 5.0, (1, 2, 3, 4, 5), 1e-6
 _DEPTHS = ((0.1, False), (0.1, True), (0.5, False), (1.0, False), (1.0, True))  # step, projected
 _N, _THRESHOLD, _SEEDS = 20_000, 0.1, 8
 
-_SELF_N = (10, 30, 100, 400)
+_SELF_N = np.array([10, 30, 100, 400])
 _SELF_BETA = (2.0, 5.0)
 _PAIRS = 1_500_000  # pairs of tokens in one ensemble of initial rates
 # dim, beta, tokens, threshold, seeds
@@ -45,14 +45,14 @@ _HIGH = ((64, 2.0, 500, 0.3, 16), (128, 2.0, 400, 0.3, 10), (64, 2.0, 100, 0.3, 
 
 
 def _flow(value: float = 1.0) -> AttentionFlow:
-    return ts.SelfAttention(_BETA, value=value)
+    return SelfAttention(_BETA, value=value)
 
 
 def _through(flow: AttentionFlow, tokens: Any, step: float, layers: int, projected: bool, weights: Any = None) -> Any:
     """Tokens after every layer (layers + 1, n, dim). A projected layer is a projected Euler step of the flow."""
     times = step * np.arange(layers + 1)
     method = "euler" if projected else "layer"
-    return ts.simulate(flow, tokens, times, method=method, step_size=step, weights=weights).tokens.values
+    return simulate(flow, tokens, times, method=method, step_size=step, weights=weights).tokens.values
 
 
 def _circle_factor(value: float, degree: int, step: float, projected: bool) -> float:
@@ -82,7 +82,7 @@ def finite_depth(progress: Progress) -> Outcome:
     for a, value in enumerate((1.0, -1.0)):
         for b, projected in enumerate((False, True)):
             progress(0.3 * (2 * a + b) / 4, f"factors, V = {value:g}I, {'projected' if projected else 'plain'}")
-            for i, step in enumerate(_STEPS):
+            for i, step in enumerate(_STEPS.tolist()):
                 exact_table[a, b, i] = layer_factors(_BETA, 2, _DEGREES, step, "sa", projected=projected, value=value)
                 table[a, b, i] = [_circle_factor(value, k, step, projected) for k in _DEGREES]
             worst = float(np.abs(table[a, b] / exact_table[a, b] - 1.0).max())
@@ -116,13 +116,15 @@ def finite_depth(progress: Progress) -> Outcome:
             "depth to the exit", "predicted by the race (layers)", "measured (layers)", depths, log_x=True, log_y=True
         ),
     )
-    data |= {"steps": np.array(_STEPS), "factors": table, "predicted_factors": exact_table}
+    data |= {"steps": _STEPS, "factors": table, "predicted_factors": exact_table}
     return Outcome((*verdicts, *depth_verdicts), panels, data)
 
 
 def _depths(progress: Progress) -> tuple[list[Verdict], tuple[Curve, ...], dict[str, Any]]:
     degrees = np.arange(1, 7)
-    verdicts, curves, data = [], [], {}
+    verdicts: list[Verdict] = []
+    curves: list[Curve] = []
+    data: dict[str, Any] = {}
     for i, (step, projected) in enumerate(_DEPTHS):
         progress(0.4 + 0.6 * i / len(_DEPTHS), f"depth to exit, step {step:g}")
         factors = layer_factors(_BETA, 2, degrees, step, "sa", projected=projected)
@@ -143,7 +145,7 @@ def _depths(progress: Progress) -> tuple[list[Verdict], tuple[Curve, ...], dict[
         seen, wanted = float(np.mean(measured)), float(np.mean(predicted))
         made = compare(name, wanted, seen, 0.05, unit="layers", relative=True)
         verdicts.append(made)
-        curves.append(Curve(f"step {step:g}, {how}", predicted, measured, "points", color=i))
+        curves.append(Curve(f"step {step:g}, {how}", np.array(predicted), np.array(measured), "points", color=i))
         data[f"depths_{i}"], data[f"leading_depth_{i}"] = np.array(measured), expected
     ends = np.array([min(c.x.min() for c in curves), max(c.x.max() for c in curves)])
     return verdicts, (*curves, Curve("equal", ends, ends, predicted=True)), data
@@ -155,7 +157,7 @@ def _initial_rate(n: int, beta: float, degree: int, seed: int) -> tuple[float, f
     The ratio of two means of the same draws: what makes A_k² large makes its derivative large.
     """
     members = max(_PAIRS // n**2, 400)
-    flow = ts.SelfAttention(beta, attention=ts.attention.Dense()).resolve(n, 2)
+    flow = SelfAttention(beta, attention=Dense()).resolve(n, 2)
     tokens = uniform(members * n, 2, seed)
     velocity = np.asarray(evaluate_field(EnsembleFlow(flow, members), tokens, None, 0.0))
     theta = angles(tokens).reshape(members, n)
@@ -176,12 +178,12 @@ def self_term(progress: Progress) -> Outcome:
     """
     verdicts: list[Verdict] = []
     slowing: list[Curve] = []
-    data: dict[str, Any] = {"n": np.array(_SELF_N)}
+    data: dict[str, Any] = {"n": _SELF_N}
     for i, beta in enumerate(_SELF_BETA):
         k = dominant_degree(beta, 2)
         rate = float(growth_rates(beta, 2, k))
         found, errors = np.zeros(len(_SELF_N)), np.zeros(len(_SELF_N))
-        for j, n in enumerate(_SELF_N):
+        for j, n in enumerate(_SELF_N.tolist()):
             progress(0.4 * (i + j / len(_SELF_N)) / len(_SELF_BETA), f"initial rates, beta = {beta:g}, {n} tokens")
             seen, error = _initial_rate(n, beta, k, _SEED + 10 * j + i)
             found[j], errors[j] = seen / rate, error / rate
@@ -196,7 +198,9 @@ def self_term(progress: Progress) -> Outcome:
         slowing.append(
             Curve(rf"$\beta$ = {beta:g}, k = {k}", _SELF_N, found, "points", found - errors, found + errors, color=i)
         )
-        slowing.append(Curve("", fine, [self_term_factor(n, beta, 2) for n in fine.tolist()], predicted=True, color=i))
+        slowing.append(
+            Curve("", fine, np.array([self_term_factor(n, beta, 2) for n in fine.tolist()]), predicted=True, color=i)
+        )
         data[f"factor_{i}"], data[f"factor_error_{i}"] = found, errors
     exits: list[Curve] = []
     for i, (dim, beta, n, threshold, seeds) in enumerate(_HIGH):
@@ -206,8 +210,8 @@ def self_term(progress: Progress) -> Outcome:
         event = [linear_exit(threshold, (1, 2), terminal=True)]
         times = np.array(
             [
-                ts.simulate(
-                    ts.SelfAttention(beta),
+                simulate(
+                    SelfAttention(beta),
                     uniform(n, dim, _SEED + seed),
                     [0.0, 4.0 * wanted],
                     rtol=1e-5,

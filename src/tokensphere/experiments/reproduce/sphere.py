@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import tokensphere as ts
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact, not_applicable
+from tokensphere.flows import UnnormalizedSelfAttention
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.observe import order_parameters
-from tokensphere.solve import linear_exit
+from tokensphere.solve import linear_exit, simulate
 from tokensphere.special import multiplicity
 from tokensphere.sphere import quiet, uniform
 from tokensphere.theory import dominant_degree, effective_neighbours, exit_law, growth_rates
@@ -58,7 +58,7 @@ def uniform_spectrum(beta: float, tokens: np.ndarray, weights: np.ndarray) -> np
     n, dim = tokens.shape
     # Row i of `frames` spans the tangent space of token i.
     frames = np.linalg.svd(tokens[:, None, :])[2][:, 1:, :]
-    flow = ts.UnnormalizedSelfAttention(beta)
+    flow = UnnormalizedSelfAttention(beta)
 
     @jax.jit
     def columns(directions: Any, centre: Any, basis: Any, mass: Any) -> Any:
@@ -116,12 +116,12 @@ def sphere_emergence(progress: Progress) -> Outcome:
         rates = growth_rates(beta, dim, degrees, "usa")
         early = _GROWING / float(rates.max())
         law = exit_law(beta, dim, n, threshold)
-        flow, limit = ts.UnnormalizedSelfAttention(beta), 4.0 * law.mean
+        flow, limit = UnnormalizedSelfAttention(beta), 4.0 * law.mean
         times, power = [], np.zeros((2, len(degrees)))
         for seed in range(seeds):
             start = uniform(n, dim, _SEED + seed)
             event = linear_exit(threshold, degrees, terminal=True)
-            run = ts.simulate(flow, start, [0.0, early, limit], rtol=1e-6, error_norm="rms", events=[event])
+            run = simulate(flow, start, [0.0, early, limit], rtol=1e-6, error_norm="rms", events=[event])
             if run.sizes["time"] > 2 or run.time.values[-1] >= early:
                 power += [order_parameters(frame, degrees) ** 2 for frame in run.tokens.values[:2]]
             times.append(run.attrs["events"].get("linear_exit", np.nan))
@@ -146,8 +146,8 @@ def sphere_emergence(progress: Progress) -> Outcome:
         exits.append(Curve(label, np.sort(times) / law.mean, share, "points", color=i))
         fine = np.linspace(0.0, 2.2, 200)
         exits.append(Curve("", fine, 1.0 - law.survival(fine * law.mean), predicted=True, color=i))
-        growth.append(Curve(label, degrees, measured / rates.max(), "points", color=i))
-        growth.append(Curve("", degrees, rates / rates.max(), predicted=True, color=i))
+        growth.append(Curve(label, np.array(degrees), measured / rates.max(), "points", color=i))
+        growth.append(Curve("", np.array(degrees), rates / rates.max(), predicted=True, color=i))
         data[f"exits_{i}"], data[f"rates_{i}"] = np.array(times), measured
     panels = (
         Panel("spectrum at the uniform law", "eigenvalue, largest first", r"$\lambda$ (1/time)", tuple(curves)),
