@@ -68,7 +68,7 @@ def test_jacobian_of_clusters():
 @pytest.mark.slow
 def test_cluster_states(monkeypatch):
     monkeypatch.setattr(clusters, "_STATES", ((5.0, 3),))
-    monkeypatch.setattr(clusters, "_ASYMMETRIES", (1e-6, 1e-8))
+    monkeypatch.setattr(clusters, "_ASYMMETRIES", np.array([1e-6, 1e-8]))
     outcome = ITEMS["M11"].load().run(silent)
     assert {v.outcome for v in outcome.verdicts} == {"agrees"}
     assert len(outcome.panels) == 3

@@ -36,7 +36,7 @@ def test_codes_of_starts():
 @pytest.mark.slow
 def test_robustness_to_the_start(monkeypatch):
     monkeypatch.setattr(starts, "_SEEDS", 2)
-    monkeypatch.setattr(starts, "_TILTS", {0.3: (0.5, 2.0), 0.1: (0.5, 1.6)})
+    monkeypatch.setattr(starts, "_TILTS", {0.3: np.array([0.5, 2.0]), 0.1: np.array([0.5, 1.6])})
     outcome = ITEMS["M14"].load().run(silent)
     made = [(v.name, v.outcome) for v in outcome.verdicts]
     assert [name for name, found in made if found == "disagrees"] == []
