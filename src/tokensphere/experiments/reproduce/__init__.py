@@ -42,17 +42,22 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
-    Entry(
-        "M2", "Dominant degree over beta and dimension", "2410.23228, section 4; derived", 2, "rates:dominant_degrees"
-    ),
+    Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
+    Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 30, "rates:growth"),
+    Entry("M4", "Durations of the phases", "2410.23228; derived", 70, "times:phase_durations"),
+    Entry("M5", "Which degree wins at finite n", "derived", 40, "times:winner_law"),
+    Entry("M6", "The published notebook's particles", "2410.23228, notebook", 30, "notebook:particles"),
     Entry("M10", "k-periodic data reach k clusters", "2410.23228, assumption 3", 8, "clusters:periodic_data"),
     Entry("M11", "k clusters are a saddle: spectrum and lifetime", "derived", 35, "clusters:cluster_states"),
+    Entry("M12", "Where the clusters stand", "2410.23228, notebook", 15, "times:positions"),
     Entry("M13", "Emergence on the sphere, d = 3, 4, 8", "derived", 45, "sphere:sphere_emergence"),
     Entry("M14", "Robustness to the start", "derived", 40, "starts:robustness_to_the_start"),
     Entry("M16", "Finite depth: layers instead of a flow", "derived", 20, "layers:finite_depth"),
     Entry("M18", "The self-term of softmax", "derived", 40, "layers:self_term"),
     Entry("M19", "Failure signatures", "2410.23228; rules derived", 30, "failures:failure_signatures"),
+    Entry("M25", "One clock apart: SA and USA", "derived", 12, "rates:time_change"),
 )
+
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 
 

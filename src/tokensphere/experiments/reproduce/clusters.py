@@ -27,7 +27,7 @@ _SEED = 10
 _SETTINGS = (*((beta, dominant_degree(beta, 2)) for beta in (2.0, 5.0, 7.0, 9.0)), (5.0, 2), (5.0, 4))
 _STARTS, _TOKENS = 60, 48  # starts of each setting, tokens in each period
 _REACHED = 1e-6
-_CHUNK, _MOST = 40.0, 10  # e-folds of λ_k in one stretch of time, and how many stretches
+_CHUNK, _MOST = 12.0, 30  # e-folds of λ_k in one stretch of time, and how many stretches
 _SHOWN = 20
 
 _STATES = ((2.0, 2), (5.0, 3), (5.0, 4), (7.0, 4), (5.0, 5))
@@ -104,7 +104,7 @@ def _settle(beta: float, k: int, phi: np.ndarray) -> tuple[np.ndarray, np.ndarra
     flow, rate = PeriodicFlow(beta, k, len(phi)), float(growth_rates(beta, 2, k, "usa"))
     times, order = [0.0], [_order(phi)]
     for stretch in range(_MOST):
-        save = (stretch + np.linspace(0.0, 1.0, 41)) * _CHUNK / rate
+        save = (stretch + np.linspace(0.0, 1.0, 49)) * _CHUNK / rate
         run = simulate(flow, from_angles(phi.ravel()), save, rtol=1e-7)
         frames = angles(run.tokens.values.reshape(-1, 2)).reshape(len(save), *phi.shape)
         times += save[1:].tolist()
@@ -248,8 +248,10 @@ def cluster_states(progress: Progress) -> Outcome:
         law = np.array([state.lifetime(a, _ANGLE) for a in _ASYMMETRIES.tolist()]) / unit
         offset = waits[-1] / unit - law[-1]
         clocks.append(Curve("", _ASYMMETRIES, law + offset, predicted=True, color=i))
-        drifts.append(Curve(where, np.array(list(rate)), np.array(list(rate.values())) / state.fastest_drift, "points"))
+        expected = np.array([state.drift_rates[m - 1] for m in rate])
+        drifts.append(Curve(rf"$\beta$ = {beta:g}, k = {k}", expected, np.array(list(rate.values())), "points"))
         data[f"beta_{i}"], data[f"k_{i}"], data[f"spectrum_{i}"], data[f"times_{i}"] = beta, k, spectrum, waits
+    ends = np.array([min(c.x.min() for c in drifts), max(c.x.max() for c in drifts)])
     broken, gap, kept = _break()
     verdicts += broken
     panels = (
@@ -261,7 +263,14 @@ def cluster_states(progress: Progress) -> Outcome:
             tuple(clocks),
             log_x=True,
         ),
-        Panel("measured drift of each mode", "mode m", r"$\omega_m / \omega_{max}$", tuple(drifts)),
+        Panel(
+            "drift of every mode",
+            r"predicted $\omega_m$",
+            r"measured $\omega_m$",
+            (*drifts, Curve("equal", ends, ends, predicted=True)),
+            log_x=True,
+            log_y=True,
+        ),
     )
     return Outcome(tuple(verdicts), panels, data | kept)
 
