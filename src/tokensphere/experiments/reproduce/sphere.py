@@ -34,7 +34,7 @@ _RUNS = (
 )
 _GROWING = 0.25  # of 1/λ_max: how long growth is read from the start
 # dim, beta, resolution of the quadrature (0: the 240 roots of E8), tolerance relative to λ_k
-_SPECTRA = ((3, 5.0, 10, 1e-6), (4, 2.0, 5, 1e-6), (8, 1.0, 0, 0.01))
+_SPECTRA = ((3, 5.0, 10, 1e-6), (4, 2.0, 6, 1e-6), (8, 1.0, 0, 0.01))
 _BATCH = 96
 
 
