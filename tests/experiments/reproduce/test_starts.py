@@ -33,6 +33,14 @@ def test_codes_of_starts():
     assert starts._coded("near", starts.spiral_lattice(1500), 5.0, range(1, 6), False).outcome == "agrees"
 
 
+def test_harmonics_of_a_planted_degree_win_without_noise():
+    panel, text = starts._without_noise(0.11249)
+    assert "brings degree 3 to 0.3 first" in text
+    small, _ = starts._without_noise(0.005)
+    assert small.curves[0].y[20] == pytest.approx(small.curves[-1].y[20], rel=1e-3)  # linear while small
+    assert len(panel.curves) == 4
+
+
 @pytest.mark.slow
 def test_robustness_to_the_start(monkeypatch):
     monkeypatch.setattr(starts, "_SEEDS", 2)
