@@ -36,7 +36,8 @@ def test_codes_of_starts():
 def test_harmonics_of_a_planted_degree_win_without_noise():
     panel, text = starts._without_noise(0.11249)
     assert "brings degree 3 to 0.3 first" in text
-    small, _ = starts._without_noise(0.005)
+    small, nothing = starts._without_noise(0.005)
+    assert "brings no degree" in nothing
     assert small.curves[0].y[20] == pytest.approx(small.curves[-1].y[20], rel=1e-3)  # linear while small
     assert len(panel.curves) == 4
 

@@ -126,9 +126,9 @@ def _without_noise(tilt: float) -> tuple[Panel, str]:
     run = simulate(UnnormalizedSelfAttention(_BETA), equispaced(_LATTICE_N, tilt, 1), times, rtol=1e-7)
     order = np.array([order_parameters(frame, (1, 2, 3)) for frame in run.tokens.values])
     first = winning_degree(times, order, (1, 2, 3), 0.3)
-    text = (
-        f"without noise a tilt of {tilt:.4f} alone brings degree {first.degree} to 0.3 first, at t = {first.time:.3g}"
-    )
+    text = f"without noise a tilt of {tilt:.4f} alone brings no degree to 0.3 by t = {times[-1]:g}"
+    if first.time is not None:
+        text = f"without noise this tilt alone brings degree {first.degree} to 0.3 first, at t = {first.time:.3g}"
     curves = [Curve(rf"$A_{k}$", times, order[:, k - 1], color=k - 1) for k in (1, 2, 3)]
     linear = tilt * np.exp(float(growth_rates(_BETA, 2, 1, "usa")) * times)
     curves.append(Curve("linear", times, linear, predicted=True, color=0))
