@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from .base import AbstractMeanField
+from .circle import CircleMeanField
+from .sphere_harmonic import SphereMeanField
+from .zonal import ZonalMeanField
 
-__all__ = ["AbstractMeanField"]
+__all__ = ["AbstractMeanField", "CircleMeanField", "SphereMeanField", "ZonalMeanField"]

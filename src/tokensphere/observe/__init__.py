@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
+from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
 from .energy import EnergyMonotone, energy, energy_monotone
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
@@ -25,7 +26,12 @@ __all__ = [
     "Winner",
     "alignment",
     "clusters",
+    "count_bumps",
     "count_clusters",
+    "density_defect",
+    "density_distance",
+    "density_phases",
+    "density_tokens",
     "displacement_modes",
     "energy",
     "energy_monotone",

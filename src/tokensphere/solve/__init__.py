@@ -6,6 +6,7 @@ from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
+from .evolve import evolve
 from .loop import Integrator, SolveError, State
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
@@ -23,6 +24,7 @@ __all__ = [
     "Tableau",
     "all_within",
     "energy_slope_below",
+    "evolve",
     "linear_exit",
     "load_checkpoint",
     "remove_checkpoint",
