@@ -34,9 +34,9 @@ def test_codes_of_starts():
 
 
 def test_harmonics_of_a_planted_degree_win_without_noise():
-    panel, text = starts._without_noise(0.11249)
+    panel, text = starts._without_noise(0.11249, 0.3)
     assert "brings degree 3 to 0.3 first" in text
-    small, nothing = starts._without_noise(0.005)
+    small, nothing = starts._without_noise(0.005, 0.3)
     assert "brings no degree" in nothing
     assert small.curves[0].y[20] == pytest.approx(small.curves[-1].y[20], rel=1e-3)  # linear while small
     assert len(panel.curves) == 4

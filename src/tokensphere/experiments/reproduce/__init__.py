@@ -52,7 +52,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M10", "k-periodic data reach k clusters", "2410.23228, assumption 3", 8, "clusters:periodic_data"),
     Entry("M11", "k clusters are a saddle: spectrum and lifetime", "derived", 30, "clusters:cluster_states"),
     Entry("M12", "Where the clusters stand", "2410.23228, notebook", 15, "times:positions"),
-    Entry("M13", "Emergence on the sphere, d = 3, 4, 8", "derived", 60, "sphere:sphere_emergence"),
+    Entry("M13", "Emergence on the sphere, d = 3, 4, 8", "derived", 50, "sphere:sphere_emergence"),
     Entry("M14", "Robustness to the start", "derived", 40, "starts:robustness_to_the_start"),
     Entry("M16", "Finite depth: layers instead of a flow", "derived", 20, "layers:finite_depth"),
     Entry("M18", "The self-term of softmax", "derived", 40, "layers:self_term"),

@@ -78,10 +78,11 @@ def _tilted(progress: Progress) -> tuple[list[Verdict], list[Panel], dict[str, A
     verdicts = [compare("(a) critical tilt, beta = 5, n = 20000, m = 1", 0.11249, critical[0.3], 5e-6)]
     times: list[list[float]] = [[], []]
     curves: list[Curve] = []
-    own, harmonics = _without_noise(critical[0.3])
+    own, _ = _without_noise(critical[0.3], 0.3)
     data: dict[str, Any] = {"critical_tilts": np.array(list(critical.values()))}
     for i, (threshold, tilts) in enumerate(_TILTS.items()):
         shares = np.zeros((2, len(tilts)))
+        harmonics = _without_noise(critical[threshold], threshold)[1]
         for j, tilt in enumerate(tilts.tolist()):
             progress(0.25 * i + 0.25 * j / len(tilts), f"planted degree 1, exit at {threshold:g}, tilt {tilt:g}")
             wins = np.zeros((2, _SEEDS))
@@ -120,15 +121,15 @@ def _tilted(progress: Progress) -> tuple[list[Verdict], list[Panel], dict[str, A
     return verdicts, panels, data | {"exit_times": np.array(times)}
 
 
-def _without_noise(tilt: float) -> tuple[Panel, str]:
+def _without_noise(tilt: float, threshold: float) -> tuple[Panel, str]:
     """What a planted degree 1 of this size does alone: its order parameters and those of its harmonics."""
     times = np.linspace(0.0, 0.22, 45)
     run = simulate(UnnormalizedSelfAttention(_BETA), equispaced(_LATTICE_N, tilt, 1), times, rtol=1e-7)
     order = np.array([order_parameters(frame, (1, 2, 3)) for frame in run.tokens.values])
-    first = winning_degree(times, order, (1, 2, 3), 0.3)
-    text = f"without noise a tilt of {tilt:.4f} alone brings no degree to 0.3 by t = {times[-1]:g}"
+    first = winning_degree(times, order, (1, 2, 3), threshold)
+    text = f"without noise a tilt of {tilt:.4f} alone brings no degree to {threshold:g} by t = {times[-1]:g}"
     if first.time is not None:
-        text = f"without noise this tilt alone brings degree {first.degree} to 0.3 first, at t = {first.time:.3g}"
+        text = f"without noise this tilt alone brings degree {first.degree} to {threshold:g} first, at t = {first.time:.3g}"
     curves = [Curve(rf"$A_{k}$", times, order[:, k - 1], color=k - 1) for k in (1, 2, 3)]
     linear = tilt * np.exp(float(growth_rates(_BETA, 2, 1, "usa")) * times)
     curves.append(Curve("linear", times, linear, predicted=True, color=0))
