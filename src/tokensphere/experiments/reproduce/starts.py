@@ -129,7 +129,8 @@ def _without_noise(tilt: float, threshold: float) -> tuple[Panel, str]:
     first = winning_degree(times, order, (1, 2, 3), threshold)
     text = f"without noise a tilt of {tilt:.4f} alone brings no degree to {threshold:g} by t = {times[-1]:g}"
     if first.time is not None:
-        text = f"without noise this tilt alone brings degree {first.degree} to {threshold:g} first, at t = {first.time:.3g}"
+        arrival = f"degree {first.degree} to {threshold:g} first, at t = {first.time:.3g}"
+        text = f"without noise this tilt alone brings {arrival}"
     curves = [Curve(rf"$A_{k}$", times, order[:, k - 1], color=k - 1) for k in (1, 2, 3)]
     linear = tilt * np.exp(float(growth_rates(_BETA, 2, 1, "usa")) * times)
     curves.append(Curve("linear", times, linear, predicted=True, color=0))
