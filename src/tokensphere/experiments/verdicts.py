@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tokensphere.theory import to_json
 
-__all__ = ["Agreement", "Verdict", "compare", "not_applicable"]
+__all__ = ["Agreement", "Verdict", "compare", "exact", "not_applicable"]
 
 Agreement = Literal["agrees", "disagrees", "not applicable"]
 
@@ -56,6 +56,13 @@ def compare(
     sentence = f"differ by {kind}, {'within' if agrees else 'beyond'} {limit}"
     outcome: Agreement = "agrees" if agrees else "disagrees"
     return Verdict(name, outcome, predicted, measured, tolerance * scale, unit, sentence, source)
+
+
+def exact(
+    name: str, agrees: bool, predicted: Any, measured: Any, sentence: str, *, unit: str = "", source: str = "derived"
+) -> Verdict:
+    """A claim that holds or does not, without a tolerance: a degree, a count, a bound, a set of codes."""
+    return Verdict(name, "agrees" if agrees else "disagrees", predicted, measured, None, unit, sentence, source)
 
 
 def not_applicable(name: str, reason: str, *, predicted: Any = None, measured: Any = None, unit: str = "") -> Verdict:

@@ -6,6 +6,7 @@ from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
 from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
 from .energy import EnergyMonotone, energy, energy_monotone
+from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
 from .records import Measurement
@@ -19,7 +20,9 @@ __all__ = [
     "GrowthFit",
     "KClusterDistance",
     "Measurement",
+    "MetastableState",
     "Phases",
+    "Plateau",
     "Winner",
     "alignment",
     "clusters",
@@ -29,13 +32,16 @@ __all__ = [
     "density_distance",
     "density_phases",
     "density_tokens",
+    "displacement_modes",
     "energy",
     "energy_monotone",
     "fit_growth",
     "k_cluster_distance",
     "k_periodic_defect",
+    "metastable_states",
     "order_parameters",
     "phases",
+    "plateaus",
     "wasserstein",
     "wasserstein_to_uniform",
     "winning_degree",

@@ -27,6 +27,7 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
+from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .predict import predict_emergence
 from .quasi_linear import QuasiLinear, grenier_order, grenier_time, manifold_distance, quasi_linear_amplitude
@@ -46,6 +47,7 @@ from .timescales import (
 __all__ = [
     "DIAGNOSES",
     "FLOWS",
+    "CircleKernel",
     "ClusterState",
     "DegreeRate",
     "DegreeSwitch",
@@ -61,6 +63,7 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "TimeScales",
+    "circle_kernel",
     "cluster_angles",
     "cluster_energy",
     "critical_noise",
@@ -82,6 +85,7 @@ __all__ = [
     "grenier_time",
     "growth_rates",
     "k_cluster_state",
+    "kernel_rates",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",

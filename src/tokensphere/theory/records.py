@@ -25,6 +25,8 @@ DIAGNOSES: dict[str, str] = {
     "NOISE_STABILISES": "the noise is at or above critical: the uniform law is stable and no cluster emerges",
     "NOT_NEAR_UNIFORM": "the initial condition is not a small perturbation of the uniform law",
     "DEGREE_ONE": "the dominant degree is 1: one pole, no multi-cluster state",
+    "NONSMOOTH": "the kernel has no bounded second derivative or its rates do not decay: Dobrushin's bound is void",
+    "UNDER_RESOLVED": "the density has steepened beyond the resolution; its later coefficients mean nothing",
 }
 
 
