@@ -6,7 +6,9 @@ from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
+from .geodesic import exponential, step_with_noise
 from .loop import Integrator, SolveError, State
+from .noise import Noise, deviation
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
 
@@ -18,16 +20,20 @@ __all__ = [
     "Fired",
     "Integrator",
     "Moment",
+    "Noise",
     "SolveError",
     "State",
     "Tableau",
     "all_within",
+    "deviation",
     "energy_slope_below",
+    "exponential",
     "linear_exit",
     "load_checkpoint",
     "remove_checkpoint",
     "run_batch",
     "save_checkpoint",
     "simulate",
+    "step_with_noise",
     "tableau",
 ]
