@@ -27,6 +27,7 @@ from .growth import (
     uniform_energy,
 )
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
+from .noisy_exit import NoisyExit, noisy_exit
 from .predict import predict_emergence
 from .race import RaceResult, race
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
@@ -56,6 +57,7 @@ __all__ = [
     "EmergencePrediction",
     "ExitLaw",
     "Hypothesis",
+    "NoisyExit",
     "Prediction",
     "RaceResult",
     "RateOverflowError",
@@ -91,6 +93,7 @@ __all__ = [
     "merger_time",
     "near_uniform",
     "nearest_switch",
+    "noisy_exit",
     "noisy_order_parameter",
     "partition",
     "predict_emergence",
