@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .base import AbstractMeanField
+from .circle import CircleMeanField
 
-__all__ = ["AbstractMeanField"]
+__all__ = ["AbstractMeanField", "CircleMeanField"]

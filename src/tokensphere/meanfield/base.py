@@ -43,11 +43,18 @@ class AbstractMeanField(abc.ABC):
     geometry: ClassVar[str]
     dim: ClassVar[int | None] = None
 
+    @property
+    def scale(self) -> float:
+        """log of what the kernel e^{β(q−1)} is multiplied by: β, or 0 where the flow is shifted."""
+        return 0.0 if self.flow == "usa-shifted" else self.beta
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", check_beta(self.beta))
         if self.beta == 0.0:
             raise InputError("beta must be > 0 for a mean-field equation")
         check_flow(self.flow)
+        if self.flow == "usa" and self.beta > 700:
+            raise InputError(f"e^beta is not a float at beta = {self.beta:g}; use flow='usa-shifted'")
         if not isinstance(self.resolution, (int, np.integer)) or self.resolution < 4:
             raise InputError(f"resolution must be a whole number >= 4, got {self.resolution!r}")
         object.__setattr__(self, "resolution", int(self.resolution))
@@ -80,7 +87,7 @@ class AbstractMeanField(abc.ABC):
 
     @abc.abstractmethod
     def energy(self, coefficients: np.ndarray) -> float:
-        """½ ∬ W dμ dμ, with the W of the flow (that of "usa" for SA)."""
+        """½ ∬ W dμ dμ, with the W of the flow (that of "usa" for SA; inf where that is no float)."""
 
     @abc.abstractmethod
     def dissipation(self, coefficients: np.ndarray) -> float:
@@ -93,6 +100,21 @@ class AbstractMeanField(abc.ABC):
     @abc.abstractmethod
     def tail(self, coefficients: np.ndarray) -> float:
         """Largest of the last tenth of the spectrum over the largest of degree ≥ 1 (0 where all of these vanish)."""
+
+    @abc.abstractmethod
+    def speed_squared(self, coefficients: np.ndarray) -> float:
+        """∫ |χ|² dμ, the mean squared speed without noise."""
+
+    @abc.abstractmethod
+    def entropy(self, coefficients: np.ndarray) -> float:
+        """∫ u log u dσ ≥ 0 of the density u with respect to the uniform probability σ; NaN where u < 0 somewhere.
+
+        With noise, USA raises the free energy E − τ ∫ u log u dσ / v.
+        """
+
+    def size(self, coefficients: np.ndarray) -> float:
+        """What the error of a time step is relative to: the largest coefficient of degree ≥ 1."""
+        return float(np.abs(coefficients[1:]).max())
 
     # -- resolution -------------------------------------------------------------------------------------------
 

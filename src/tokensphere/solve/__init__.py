@@ -6,6 +6,7 @@ from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
+from .evolve import evolve
 from .geodesic import exponential, step_with_noise
 from .loop import Integrator, SolveError, State
 from .noise import Noise, deviation
@@ -27,6 +28,7 @@ __all__ = [
     "all_within",
     "deviation",
     "energy_slope_below",
+    "evolve",
     "exponential",
     "linear_exit",
     "load_checkpoint",
