@@ -24,7 +24,7 @@ def test_the_whole_item():
 @pytest.mark.parametrize("tau", [3.0, 8.0])
 def test_order_parameters_of_few_seeds(tau):
     """Within four standard errors of the law (of exponential variables), and far from the law without noise."""
-    times, powers = noise._powers(tau, 12, lambda done: None)
+    times, powers = noise._powers(tau, 12, lambda fraction, text: None, 0.0)
     mean, law = powers.mean(axis=0), noise._law(tau, times)
     assert (np.abs(mean - law) < 4 * law / np.sqrt(12)).all()
     assert (mean[-1, 2:] < 0.2 * noise._law(0.0, times)[-1, 2:]).all()

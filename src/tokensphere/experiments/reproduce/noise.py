@@ -61,7 +61,7 @@ def noisy_tokens(progress: Progress) -> Outcome:
     panels: list[Panel] = []
     data: dict[str, np.ndarray] = {"degrees": _DEGREES}
     for i, noise in enumerate(_ENDS):
-        times, powers = _powers(noise, _SEEDS, lambda done, i=i: progress(0.3 * (i + done), f"noise {noise:g}"))  # type: ignore[misc]
+        times, powers = _powers(noise, _SEEDS, progress, 0.3 * i)
         verdicts += _judge_powers(noise, times, powers)
         panels.append(_power_panel(noise, times, powers))
         data |= {f"times_{noise:g}": times, f"powers_{noise:g}": powers.mean(axis=0)}
@@ -99,14 +99,14 @@ def _run(tokens: np.ndarray, noise: float, times: np.ndarray, step: float, seed:
     return np.asarray(run.tokens.values)
 
 
-def _powers(noise: float, seeds: int, progress: Progress | object) -> tuple[np.ndarray, np.ndarray]:
-    """Times (t,) and n A_k² (seeds, t, degrees) from independent uniform tokens."""
+def _powers(noise: float, seeds: int, progress: Progress, done: float) -> tuple[np.ndarray, np.ndarray]:
+    """Times (t,) and n A_k² (seeds, t, degrees) from independent uniform tokens; `done` of the item before."""
     times = np.linspace(0.0, _ENDS[noise], _FRAMES)
     found = np.empty((seeds, _FRAMES, len(_DEGREES)))
     for seed in range(seeds):
         frames = _run(uniform(_N, 2, seed), noise, times, _STEPS[noise], seed)
         found[seed] = [_N * order_parameters(tokens, _DEGREES) ** 2 for tokens in frames]
-        progress(seed / seeds)  # type: ignore[operator]
+        progress(done + 0.3 * seed / seeds, f"noise {noise:g}, seed {seed}")
     return times, found
 
 
