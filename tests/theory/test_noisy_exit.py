@@ -68,6 +68,23 @@ def test_simulated_amplitudes(known, dim):
     assert law.steadiness > 10
 
 
+def test_the_predicted_race_is_that_of_mean_powers():
+    """It arrives when E A_k² does, by root finding; and near the median of the law."""
+    from scipy.optimize import brentq
+
+    n, noise, start = 20_000, 1.0, {1: 0.006, 2: 0.009, 3: 0.007, 4: 0.004}
+    found = theory.predict_emergence(5.0, 2, n, noise=noise, order_parameters=start).measured
+    for k, time in zip(found.degrees, found.times, strict=True):
+        r = float(theory.growth_rates(5.0, 2, k, "usa", noise=noise))
+
+        def power(t, k=k, r=r):
+            return start[k] ** 2 * np.exp(2 * r * t) + noise * k**2 * np.expm1(2 * r * t) / (r * n) - 0.01
+
+        assert time == pytest.approx(brentq(power, 0, 20), rel=1e-9)
+    law = theory.noisy_exit(5.0, 2, n, [1, 2, 3, 4], noise, order_parameters=list(start.values()))
+    assert found.exit_time == pytest.approx(law.median, rel=0.1)
+
+
 def test_nothing_leaves_above_the_critical_noise():
     tau = theory.critical_noise(5.0, 2, "usa")
     law = theory.noisy_exit(5.0, 2, 20_000, DEGREES, 1.01 * tau)
