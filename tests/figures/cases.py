@@ -17,6 +17,7 @@ CASES: dict[str, dict[str, Any]] = {
     "no prediction": {"flow.value": 2.0},
     "repelling": {"flow.value": -1.0},
     "three tokens": {"tokens.n": 3},
+    "noise": {"tokens.n": 2000, "flow.noise": 1.0, "solve.method": "strang", "solve.step_size": 0.02},
     "two frames": {"tokens.n": 2000, "solve.t_end": 0.01, "solve.frames": 2},
 }
 

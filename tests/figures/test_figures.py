@@ -5,7 +5,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from tokensphere import figures
+from tokensphere import figures, theory
 from tokensphere.errors import InputError
 
 MAKERS = (figures.trajectories, figures.order_parameters, figures.density, figures.energy)
@@ -20,7 +20,7 @@ def words(figure):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    "name", ["circle", "sphere", "dim5", "no prediction", "repelling", "three tokens", "two frames"]
+    "name", ["circle", "sphere", "dim5", "no prediction", "repelling", "three tokens", "noise", "two frames"]
 )
 def test_every_kind_of_run_has_all_four_figures(case, name):
     found = case(name).figures
@@ -29,6 +29,23 @@ def test_every_kind_of_run_has_all_four_figures(case, name):
         assert len(figure.get_axes()) >= 1
         assert len(figure.get_suptitle()) > 10
         assert "nan" not in " ".join(words(figure)).lower()
+
+
+def test_slopes_under_noise_are_those_of_mean_powers(case):
+    """The dashed line of a degree that noise holds down does not grow as it would without."""
+    found = case("noise")
+    (axes, *_) = found.figures["order_parameters"].get_axes()
+    dashed = [line for line in axes.lines if len(line.get_xdata()) == 60]
+    assert len(dashed) == 5
+    n, noise = found.prediction.n, found.prediction.noise
+    starts = dict(zip(found.setting.degrees.tolist(), found.seen.first_order, strict=True))
+    ends = {}
+    for k, start in starts.items():
+        r = float(theory.growth_rates(5.0, 2, k, "usa", noise=noise))
+        t = np.asarray(dashed[0].get_xdata())[-1]
+        ends[k] = np.sqrt(start**2 * np.exp(2 * r * t) + noise * k**2 * np.expm1(2 * r * t) / (r * n))
+    for line in dashed:
+        assert min(abs(line.get_ydata()[-1] / end - 1) for end in ends.values()) < 1e-9
 
 
 def test_the_titles_say_the_finding(case):

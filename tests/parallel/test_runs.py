@@ -23,6 +23,7 @@ KINDS = {
     "long": LONG,
     "dense": DIM3 | {"flow.attention": "auto", "tokens.dim": 4, "tokens.n": 61, "solve.frames": 4},
     "harmonic": DIM3 | {"flow.attention": "harmonic", "tokens.n": 301, "solve.frames": 4},
+    "noise": CIRCLE | {"flow.noise": 1.0, "solve.method": "strang", "solve.step_size": 0.01},
     "layers": CIRCLE | {"solve.method": "layer", "solve.step_size": 0.02},
     "dense layers": DIM3 | {"tokens.n": 61, "solve.method": "layer", "solve.step_size": 0.1, "solve.frames": 3},
 }
@@ -94,7 +95,7 @@ def test_two_processes_give_the_result_of_one(tmp_path, whole, name):
     close(open_run(root / name), open_run(tmp_path / "alone"))
     assert not list((root / name).glob("checkpoint*"))
     assert not (root / name / "lock").exists()
-    wanted = {"long": "circle", "layers": "circle", "dense layers": "dense"}.get(name, name)
+    wanted = {"long": "circle", "layers": "circle", "noise": "circle", "dense layers": "dense"}.get(name, name)
     assert [one[name].lower() for one in said] == [wanted] * 2
 
 

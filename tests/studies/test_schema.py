@@ -279,6 +279,15 @@ def test_the_hash_changes_with_every_setting_that_the_numbers_depend_on():
         assert study.with_settings({key: value}).hash == study.hash, key
 
 
+def test_noise_is_in_the_hash_where_there_is_any():
+    """And runs that were begun before studies had noise keep theirs."""
+    study = Study().with_settings({"solve.method": "strang", "solve.step_size": 0.1})
+    hashes = {study.with_settings({"flow.noise": noise}).hash for noise in (0.0, 1.0, 2.0)}
+    assert len(hashes) == 3
+    assert study.hash in hashes
+    assert Study().hash == "d270ee6f0b92a2b118ef33fe7158392de21f2ba7560bdf8c18ff90cdea20208c"
+
+
 def test_explain_lists_every_key():
     rows = explain(Study().with_settings({"flow.beta": 9.0}))
     listed = [key for key, *_ in rows]
@@ -291,7 +300,7 @@ def test_explain_lists_every_key():
     }.items():
         known |= {f"{section}.{name}" for name in model.model_fields}
     assert len(listed) == len(set(listed))
-    assert set(listed) == known == set(CHANGES) | set(NEUTRAL) | {"experiment"}
+    assert set(listed) == known == set(CHANGES) | set(NEUTRAL) | {"experiment", "flow.noise"}
     by_key = {key: rest for key, *rest in rows}
     assert by_key["flow.beta"][:2] == ["9.0", "5.0"]
     assert "tsit5, dopri8" in by_key["solve.method"][2]

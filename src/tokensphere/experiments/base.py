@@ -31,7 +31,7 @@ class Facts:
 
     `flow`, resolved; `law` of the tokens, their number `n` and dimension `dim`, `ensemble` independent draws;
     `times` of the frames; `layer`, the step of one layer, or `None` for a flow in continuous time; `degrees` of
-    the order parameters; `measure`, the study's thresholds by name.
+    the order parameters; `measure`, the study's thresholds by name; `noise` τ of √(2τ) dW.
     """
 
     flow: AttentionFlow
@@ -43,6 +43,7 @@ class Facts:
     layer: float | None
     degrees: np.ndarray
     measure: Mapping[str, Any]
+    noise: float = 0.0
 
 
 class AbstractExperiment(abc.ABC):

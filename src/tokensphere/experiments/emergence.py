@@ -29,6 +29,7 @@ from tokensphere.sphere import angles, moments
 from tokensphere.theory import EmergencePrediction, growth_rates, predict_emergence, to_json
 
 from .base import AbstractExperiment, Facts
+from .noisy import judge_noise
 from .verdicts import Agreement, Verdict, compare, not_applicable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Setting:
     `threshold` of the exit of the linear phase, `cluster_angle` and `cluster_mass` for counting clusters,
     `layer_step` to translate time into depth, `degrees` of the order parameters; `iid_uniform`: whether the tokens
     were drawn independently from the uniform law, of which alone the law of the race speaks; `layers`: discrete
-    layers instead of continuous time.
+    layers instead of continuous time; `noise` τ of √(2τ) dW.
     """
 
     flow: AttentionFlow
@@ -59,6 +60,7 @@ class Setting:
     degrees: np.ndarray
     iid_uniform: bool = True
     layers: bool = False
+    noise: float = 0.0
 
     @property
     def kind(self) -> str:
@@ -94,6 +96,7 @@ def predict(setting: Setting, tokens: np.ndarray, weights: np.ndarray | None, or
         flow=setting.kind,
         threshold=setting.threshold,
         step=setting.layer_step,
+        noise=setting.noise,
         order_parameters=dict(zip(setting.degrees.tolist(), order.tolist(), strict=True)),
         moment_argument=arguments,
     )
@@ -106,7 +109,8 @@ class EmergenceMeasurement:
     **Fields:** `exit_time` of the linear phase (`None` if not reached); `winner`, the first degree at the
     threshold; `fits`, the growth rate of every degree; `phases`; `final`, the clusters at the end, and `positions`,
     their angles (dim 2); `cluster_distance`, W2 to the nearest k-cluster state, k the winner (dim 2); `energy`, its
-    monotonicity; `energy_span`, first and last value; `norm_error`, the largest | |x_i| − 1 |.
+    monotonicity; `energy_span`, first and last value; `norm_error`, the largest | |x_i| − 1 |; `first_order` and
+    `last_order`, the order parameters at the start and the end.
     """
 
     exit_time: float | None
@@ -119,6 +123,8 @@ class EmergenceMeasurement:
     energy: EnergyMonotone | None
     energy_span: tuple[float, float]
     norm_error: float
+    first_order: tuple[float, ...] = ()
+    last_order: tuple[float, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the clusters without the label of every token."""
@@ -188,6 +194,8 @@ def measure(setting: Setting, run: xarray.Dataset) -> EmergenceMeasurement:
         energy=monotone,
         energy_span=(float(energy[0]), float(energy[-1])),
         norm_error=norms,
+        first_order=tuple(order[0].tolist()),
+        last_order=tuple(order[-1].tolist()),
     )
 
 
@@ -203,8 +211,11 @@ def judge(
         reason = f"{void[0].code}: {void[0].message}" if void else None
         if reason is None and prediction.k_max > setting.degrees[-1]:
             reason = f"degrees up to {setting.degrees[-1]} are measured, and the dominant one is {prediction.k_max}"
-        verdicts += _linear_phase(setting, prediction, seen, t_end, reason)
-        verdicts += _clustering(setting, prediction, seen, reason)
+        if setting.noise:
+            verdicts += judge_noise(setting, prediction, seen, t_end, reason, _ARRIVAL)
+        else:
+            verdicts += _linear_phase(setting, prediction, seen, t_end, reason)
+            verdicts += _clustering(setting, prediction, seen, reason)
     verdicts.append(_energy(setting, seen))
     return verdicts
 
@@ -308,6 +319,8 @@ def _clustering(
 
 def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
     name = "energy is monotone"
+    if setting.noise:
+        return not_applicable(name, f"noise of intensity {setting.noise:g} moves tokens against the gradient too")
     if setting.flow.gradient_sign is None:
         return not_applicable(name, "this flow is no gradient flow (V is not B or -B, or B is not symmetric)")
     if seen.energy is None:
@@ -348,6 +361,7 @@ class EmergenceExperiment(AbstractExperiment):
             degrees=facts.degrees,
             iid_uniform=facts.law == "uniform",
             layers=facts.layer is not None,
+            noise=facts.noise,
         )
 
     def obstacle(self, setting: Setting) -> str | None:

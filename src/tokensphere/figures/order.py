@@ -122,7 +122,7 @@ def _slopes(
     end: float,
 ) -> None:
     try:
-        rates = growth_rates(setting.flow.beta, prediction.dim, list(colors), setting.kind)
+        rates = growth_rates(setting.flow.beta, prediction.dim, list(colors), setting.kind, noise=prediction.noise)
     except RateOverflowError:
         return
     expected = predicted_exit(prediction)
@@ -130,6 +130,10 @@ def _slopes(
     for k, rate, amplitude in zip(colors, np.asarray(rates).tolist(), start.tolist(), strict=True):
         if times[-1] > 0 and amplitude > 0:
             line = amplitude * np.exp(np.minimum(rate * times, 700.0))
+            if prediction.noise and prediction.n is not None and rate:
+                # what noise adds to the mean of n A_k²
+                added = prediction.noise * k * (k + prediction.dim - 2) / (rate * prediction.n)
+                line = np.sqrt(line**2 + added * np.expm1(np.minimum(2.0 * rate * times, 700.0)))
             axes.plot(times, line, color=colors[k], linewidth=1.3, linestyle=(0, (4, 2)), zorder=3.5, alpha=0.9)
 
 

@@ -7,7 +7,9 @@ from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, sav
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
+from .geodesic import exponential, step_with_noise
 from .loop import Integrator, SolveError, State
+from .noise import Noise, deviation
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
 
@@ -19,17 +21,21 @@ __all__ = [
     "Fired",
     "Integrator",
     "Moment",
+    "Noise",
     "SolveError",
     "State",
     "Tableau",
     "all_within",
+    "deviation",
     "energy_slope_below",
     "evolve",
+    "exponential",
     "linear_exit",
     "load_checkpoint",
     "remove_checkpoint",
     "run_batch",
     "save_checkpoint",
     "simulate",
+    "step_with_noise",
     "tableau",
 ]

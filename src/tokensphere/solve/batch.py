@@ -45,6 +45,8 @@ def run_batch(
         fits = structure == jax.tree.structure(integrator.flow) and integrator.method == first.method
         if not fits or not 0 <= lane < lanes or integrator.weighted:
             raise InputError("runs of one batch need the same flow, method and shape, equal masses, and a lane each")
+        if integrator.method.kicks:
+            raise InputError(f"method '{integrator.method.name}' cannot run in a batch; run it on its own")
     flows = [jax.tree.map(as_leaf, integrators.get(lane, first).flow) for lane in range(lanes)]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves) if eqx.is_array(leaves[0]) else leaves[0], *flows)
 

@@ -25,8 +25,10 @@ from tokensphere.parallel import SERIAL, Shard
 from .agreement import agree, check_norm, error_size, first_bad
 from .control import StepControl
 from .events import Event, Fired, Moment
+from .geodesic import step_with_noise
+from .noise import Noise, check_noise
 from .stepper import Attempt, attempt, initial_step
-from .tableaus import tableau
+from .tableaus import METHODS, tableau
 
 __all__ = ["Integrator", "Request", "SolveError", "State", "Steps"]
 
@@ -82,11 +84,13 @@ class Integrator:
     **Arguments:** `flow`; `weights` (n,) or `None`; `times` increasing; `method` name; `rtol` for adaptive methods,
     the error allowed over one step in radians, of any token (`error_norm="largest"`) or its root mean square over the
     tokens (`"rms"`); `step_size` for fixed-step methods and layers;
-    `max_steps`; `events` (in layer mode they are looked for after every layer, not within one); `shard`, where many
-    processes integrate together: then `weights` are the masses of the slice, and all processes call the same methods.
+    `max_steps`; `events` (in layer mode and with noise they are looked for after every step, not within one);
+    `shard`, where many processes integrate together: then `weights` are the masses of the slice, and all processes
+    call the same methods; `noise` τ of √(2τ) P_x ∘ dW, for methods that take it, with random numbers from `seed`.
 
     **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
-    [1e-14, 0.1], a step that is not positive, or, in layer mode, save times that are not whole numbers of layers.
+    [1e-14, 0.1], a step that is not positive, noise that is negative or that `method` does not take, or, in layer
+    mode, save times that are not whole numbers of layers.
     """
 
     def __init__(
@@ -102,8 +106,15 @@ class Integrator:
         max_steps: int = 1_000_000,
         events: Sequence[Event] = (),
         shard: Shard | None = None,
+        noise: float = 0.0,
+        seed: int = 0,
     ) -> None:
         chosen = tableau(method)
+        intensity, seed = check_noise(noise, seed)
+        if intensity and not chosen.kicks:
+            fitting = ", ".join(f"'{name}'" for name in METHODS if tableau(name).kicks)
+            raise InputError(f"method '{method}' takes no noise; use one of {fitting}, with a step_size")
+        self.noise = Noise(intensity, seed) if intensity else None
         adaptive = step_size is None
         if adaptive and chosen.error is None:
             raise InputError(f"method '{method}' has no error control; give it a step_size")
@@ -223,10 +234,16 @@ class Integrator:
 
     def _attempt(self, request: Request) -> Attempt:
         state = request.state
-        outcome = attempt(
-            self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights
-        )
+        arguments = self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights
+        outcome = step_with_noise(*arguments, self._kicks(request)) if self.method.kicks else attempt(*arguments)
         return outcome if self.shard is None else agree(self.shard, outcome)
+
+    def _kicks(self, request: Request) -> np.ndarray | None:
+        """The random displacements of a step: the same whenever and wherever this step is taken."""
+        if self.noise is None:
+            return None
+        n, dim = np.shape(request.state.tokens)
+        return self.noise.kicks(request.state.steps, request.size, self.method.kicks, n, dim, self.shard)
 
     def _check_finite(self, outcome: Attempt, t: float) -> None:
         bad = first_bad(outcome, self.shard)
@@ -255,7 +272,7 @@ class Integrator:
         found: list[tuple[float, Event]] = []
         for event, before, after in zip(self.events, old.values, values, strict=True):
             if event.name not in names and before < 0 <= after:
-                inside = not self.method.layered
+                inside = not self.method.layered and self.noise is None
                 found.append(
                     ((yield from self._locate(event, old, new.taken, before, after)) if inside else 1.0, event)
                 )

@@ -34,8 +34,12 @@ def simulate(
     max_steps: int = 1_000_000,
     observe: Callable[[State], None] | None = None,
     mesh: TokenMesh | None = None,
+    noise: float = 0.0,
+    seed: int = 0,
 ) -> xarray.Dataset:
     """Integrate dx_i/dt = flow.velocity(x) on the sphere and save the tokens at the given times.
+
+    With `noise` τ > 0: dx_i = flow.velocity(x) dt + √(2τ) P_{x_i} ∘ dW_i, independent Brownian motions.
 
     **Arguments:**
 
@@ -50,6 +54,8 @@ def simulate(
     - `observe`: called with the :class:`State` after every accepted step.
     - `mesh`: a team of processes (:func:`tokensphere.parallel.connect`), or the devices of one, that share the work.
       All of them call with the same arguments and get the same dataset; a `State` holds the slice of one process.
+    - `noise` τ ≥ 0, with `method="geodesic"` (weak order 1) or `"strang"` (weak order 2) and a `step_size`; `seed` of
+      its random numbers, which are the same for every mesh.
 
     **Returns:** a dataset with `tokens(time, token, component)`, `velocity(time, token, component)`,
     `step_time(step)`, `step_size(step)` and `step_error(step)`; attributes `events` (name and time of those that
@@ -83,6 +89,8 @@ def simulate(
         max_steps=max_steps,
         events=events,
         shard=shard,
+        noise=noise,
+        seed=seed,
     )
     frames: list[tuple[float, np.ndarray, np.ndarray]] = []
     log: list[tuple[float, float, float]] = []
@@ -123,6 +131,8 @@ def simulate(
             "method": method,
             "rtol": rtol,
             "error_norm": error_norm,
+            "noise": float(noise),
+            "seed": int(seed),
             "flow": repr(flow),
         },
     )

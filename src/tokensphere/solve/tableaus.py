@@ -21,7 +21,8 @@ class Tableau:
 
     `rows` are the strictly lower rows of a; `weights` is b; `error` is e, or `None` when the method has no
     error estimate; `order` is the order of convergence. `layered`: not a Runge–Kutta method but layers
-    (:mod:`tokensphere.solve.layer`).
+    (:mod:`tokensphere.solve.layer`). `kicks`: how many random displacements a step takes where there is noise
+    (:mod:`tokensphere.solve.geodesic`); 0 for a method that takes none. With noise `order` is that of the law.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Tableau:
     weights: tuple[float, ...]
     error: tuple[float, ...] | None = None
     layered: bool = False
+    kicks: int = 0
 
     @property
     def nodes(self) -> tuple[float, ...]:
@@ -55,17 +57,22 @@ def _from_diffrax(name: str, solver_name: str, order: int) -> Callable[[], Table
     return make
 
 
+_RK4 = (((0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6))
+
 METHODS: dict[str, Callable[[], Tableau]] = {
     "layer": lambda: Tableau("layer", 1, (), (1.0,), layered=True),
     "euler": lambda: Tableau("euler", 1, (), (1.0,)),
-    "rk4": lambda: Tableau("rk4", 4, ((0.5,), (0.0, 0.5), (0.0, 0.0, 1.0)), (1 / 6, 1 / 3, 1 / 3, 1 / 6)),
+    "rk4": lambda: Tableau("rk4", 4, *_RK4),
+    "geodesic": lambda: Tableau("geodesic", 1, (), (1.0,), kicks=1),
+    "strang": lambda: Tableau("strang", 2, *_RK4, kicks=2),
     "tsit5": _from_diffrax("tsit5", "Tsit5", 5),
     "dopri8": _from_diffrax("dopri8", "Dopri8", 8),
 }
 
 
 def tableau(method: str) -> Tableau:
-    """The method by name: `"layer"`, `"euler"`, `"rk4"` (fixed steps), `"tsit5"`, `"dopri8"` (adaptive).
+    """The method by name: `"layer"`, `"euler"`, `"rk4"`, `"geodesic"`, `"strang"` (fixed steps; the last two take
+    noise), `"tsit5"`, `"dopri8"` (adaptive).
 
     **Raises:** `InputError` for an unknown name.
     """

@@ -116,6 +116,11 @@ def check_ensemble(study: Study, found: AbstractExperiment) -> None:
                 "use experiment = 'alignment', or sweep over seed"
             )
         return
+    if study.flow.noise:
+        raise InputError(
+            f"flow.noise = {study.flow.noise:g}: experiment = '{study.experiment}' follows tokens without noise; "
+            "use experiment = 'emergence', and a sweep over seed for many draws"
+        )
     if spec.law in ("file", "equispaced"):
         raise InputError(f"experiment = '{study.experiment}' draws independent members, and law = '{spec.law}' cannot")
     if study.flow.attention not in ("auto", "dense"):

@@ -98,6 +98,8 @@ class Prepared:
                 max_steps=spec.max_steps,
                 events=build_events(study, self.degrees),
                 shard=self.crew.shard,
+                noise=study.flow.noise,
+                seed=study.seed,
             )
             self.order = self.crew.order(self.crew.take(self.tokens), self.degrees, self.own_weights)
         self.spectral = dim == 2
@@ -276,7 +278,8 @@ class Prepared:
 def _facts(study: Study, flow: AttentionFlow, n: int, dim: int, times: np.ndarray, degrees: np.ndarray) -> Facts:
     layer = study.solve.step_size if study.solve.method == "layer" else None
     measure = study.measure.model_dump()
-    return Facts(flow, study.tokens.law, n, dim, study.tokens.ensemble, times, layer, degrees, measure)
+    noise = study.flow.noise
+    return Facts(flow, study.tokens.law, n, dim, study.tokens.ensemble, times, layer, degrees, measure, noise)
 
 
 def _absolute(study: Study) -> Study:

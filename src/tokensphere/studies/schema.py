@@ -55,6 +55,9 @@ class FlowStudy(_Section):
     ] = Field(
         "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
     )
+    noise: float = Field(
+        0.0, ge=0, description="tau of independent noise sqrt(2 tau) dW on the sphere; needs method strang or geodesic"
+    )
 
     @model_validator(mode="after")
     def _shift_needs_usa(self) -> FlowStudy:
@@ -98,14 +101,14 @@ class SolveStudy(_Section):
     t_end: float = Field(0.6, gt=0, description="end of the run, in the flow's clock")
     frames: int = Field(61, ge=2, description="number of equally spaced save times, both ends included")
     times: tuple[float, ...] | None = Field(None, description="explicit save times instead of t_end and frames")
-    method: Literal["tsit5", "dopri8", "rk4", "euler", "layer"] = Field(
-        "dopri8", description="Runge-Kutta method, or discrete layers x <- N(x + step A)"
+    method: Literal["tsit5", "dopri8", "rk4", "euler", "layer", "strang", "geodesic"] = Field(
+        "dopri8", description="Runge-Kutta method, discrete layers x <- N(x + step A), or one that takes noise"
     )
     rtol: float = Field(1e-8, ge=1e-14, le=0.1, description="error allowed over one step, radians")
     error_norm: Literal["largest", "rms"] = Field(
         "largest", description="the error held against rtol: of any token, or root mean square over the tokens"
     )
-    step_size: float | None = Field(None, gt=0, description="fixed step (needed for rk4, euler and layer)")
+    step_size: float | None = Field(None, gt=0, description="fixed step (needed by all methods but tsit5 and dopri8)")
     max_steps: int = Field(1_000_000, ge=1, description="give up after this many steps")
     checkpoint_seconds: float = Field(5.0, ge=0, description="least wall time between two checkpoints")
     stop_within: float | None = Field(None, gt=0, description="stop when all tokens lie within this angle, radians")
@@ -122,7 +125,7 @@ class SolveStudy(_Section):
 
     @model_validator(mode="after")
     def _fixed_step(self) -> SolveStudy:
-        if self.method in ("rk4", "euler", "layer") and self.step_size is None:
+        if self.method not in ("tsit5", "dopri8") and self.step_size is None:
             raise ValueError(f"method = '{self.method}' has no error control and needs step_size")
         return self
 
@@ -159,6 +162,15 @@ class Study(_Section):
     def _known(cls, name: str) -> str:
         return check_experiment(name)
 
+    @model_validator(mode="after")
+    def _method_takes_noise(self) -> Study:
+        if self.flow.noise and self.solve.method not in ("strang", "geodesic"):
+            raise ValueError(
+                f"flow.noise = {self.flow.noise:g}: solve.method = '{self.solve.method}' takes no noise; set it to "
+                "'strang' or 'geodesic', and solve.step_size"
+            )
+        return self
+
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -173,6 +185,8 @@ class Study(_Section):
         data = self.model_dump(mode="json")
         data.pop("name")
         data["flow"].pop("attention")
+        if not self.flow.noise:  # runs without noise keep the hash that they had before there was any
+            data["flow"].pop("noise")
         for key in ("checkpoint_seconds", "max_steps"):
             data["solve"].pop(key)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

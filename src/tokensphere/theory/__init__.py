@@ -29,6 +29,7 @@ from .growth import (
 )
 from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
+from .noisy_exit import NoisyExit, noisy_exit
 from .predict import predict_emergence
 from .quasi_linear import QuasiLinear, grenier_order, grenier_time, manifold_distance, quasi_linear_amplitude
 from .race import RaceResult, race
@@ -57,6 +58,7 @@ __all__ = [
     "ExitLaw",
     "Expansion",
     "Hypothesis",
+    "NoisyExit",
     "Prediction",
     "QuasiLinear",
     "RaceResult",
@@ -96,6 +98,7 @@ __all__ = [
     "merger_time",
     "near_uniform",
     "nearest_switch",
+    "noisy_exit",
     "noisy_order_parameter",
     "partition",
     "predict_emergence",

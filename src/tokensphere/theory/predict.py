@@ -136,6 +136,8 @@ def _predictions(
         out.append(Prediction("median exit time", law.median, "t", text, "derived", hypotheses, validity))
     if p["measured"] is not None:
         text = "min_k ln(delta/A_k(0))/lambda_k"
+        if p["noise"]:
+            text = "min_k ln((delta^2 + q)/(A_k(0)^2 + q))/2r_k, q = tau Lambda_k/(r_k n)"
         exit_time = p["measured"].exit_time
         out.append(Prediction("exit time of this start", exit_time, "t", text, "derived", (uniform, crowd, linear)))
         out.append(Prediction("winner of this start", p["measured"].winner, "", text, "derived", (uniform, linear)))
@@ -155,6 +157,18 @@ def _predictions(
         out.append(Prediction("chaos constant", safe_exp(log_constant), "1/t", text, "[2410.23228]", (), "all t"))
         out.append(Prediction("Grenier order", order, "", "smallest m with m lambda_max > C", "[2410.23228]"))
     return tuple(out)
+
+
+def _with_noise(
+    starts: np.ndarray, degrees: np.ndarray, dim: int, n: int, noise: float, rates: np.ndarray, delta: float
+) -> np.ndarray:
+    """Amplitudes from which growth alone arrives when the mean power under noise does.
+
+    E A^2 = (A^2 + q) e^{2 r t} - q = delta^2,      q = tau Lambda_k/(r n)
+    """
+    q = noise * np.asarray(laplacian_eigenvalue(degrees, dim), dtype=np.float64) / (np.where(rates > 0, rates, 1.0) * n)
+    pushed = np.sqrt((starts**2 + q) * delta**2 / (delta**2 + q))
+    return np.where((rates > 0) & (starts < delta), pushed, starts)
 
 
 def predict_emergence(
@@ -224,7 +238,11 @@ def predict_emergence(
     if amplitudes:
         known = np.array(sorted(amplitudes))
         speeds, _ = _net_rates(beta, dim, known, flow, noise)
-        scaled = race([amplitudes[k] for k in known.tolist()], known, speeds / (abs(top) or 1.0), delta)
+        starts = np.array([amplitudes[k] for k in known.tolist()])
+        if noise and n is not None:
+            scaled_noise = safe_exp(min(math.log(noise) - log_unit, 600.0))
+            starts = _with_noise(starts, known, dim, n, scaled_noise, speeds, delta)
+        scaled = race(starts, known, speeds / (abs(top) or 1.0), delta)
         unit = safe_exp(-log_rate) if top > 0 else math.inf
 
         def in_time(folds: float) -> float:

@@ -55,6 +55,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M13", "Emergence on the sphere, d = 3, 4, 8", "derived", 50, "sphere:sphere_emergence"),
     Entry("M14", "Robustness to the start", "derived", 40, "starts:robustness_to_the_start"),
     Entry("M16", "Finite depth: layers instead of a flow", "derived", 20, "layers:finite_depth"),
+    Entry("M17", "Noise: amplitudes, dominant degree, loss of order", "derived; 2606.05140", 75, "noise:noisy_tokens"),
     Entry("M18", "The self-term of softmax", "derived", 40, "layers:self_term"),
     Entry("M19", "Failure signatures", "2410.23228; rules derived", 12, "failures:failure_signatures"),
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 4, "zonal:zonal_reference"),

@@ -161,11 +161,14 @@ def _group(study: Study) -> str | None:
     """What runs must share to be evaluated together, or `None` for one that had better run alone."""
     from tokensphere.attention import Dense
     from tokensphere.experiments import experiment
+    from tokensphere.solve import tableau
 
     from ..build import build_flow
 
     tokens, solve = study.tokens, study.solve
     if tokens.law == "file" or experiment(study.experiment).ensembles or tokens.n**2 * tokens.dim > BATCH_WORK:
+        return None
+    if tableau(solve.method).kicks:  # steps that may take noise are not taken in lanes
         return None
     flow = build_flow(study).resolve(tokens.n, tokens.dim)
     if not isinstance(flow.attention, Dense):
