@@ -4,5 +4,22 @@ from __future__ import annotations
 
 from .base import AbstractMeanField
 from .circle import CircleMeanField
+from .distribution import CircleDistribution
+from .lax_friedrichs import lax_friedrichs, lax_friedrichs_rate
+from .quantile import QuantileMeanField, quiet_tokens, random_tokens
+from .starts import smoothed_tokens, uniform_plus, von_mises_mixture, white_noise
 
-__all__ = ["AbstractMeanField", "CircleMeanField"]
+__all__ = [
+    "AbstractMeanField",
+    "CircleDistribution",
+    "CircleMeanField",
+    "QuantileMeanField",
+    "lax_friedrichs",
+    "lax_friedrichs_rate",
+    "quiet_tokens",
+    "random_tokens",
+    "smoothed_tokens",
+    "uniform_plus",
+    "von_mises_mixture",
+    "white_noise",
+]

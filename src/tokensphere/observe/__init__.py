@@ -9,6 +9,7 @@ from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degr
 from .phases import Phases, phases
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
+from .to_density import wasserstein_to_density
 from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "order_parameters",
     "phases",
     "wasserstein",
+    "wasserstein_to_density",
     "wasserstein_to_uniform",
     "winning_degree",
 ]
