@@ -78,7 +78,7 @@ class CircleDistribution:
         self._start = float(self._periodic(np.array([-np.pi]))[0])
         self._mean_part = table[0]
         self._start_integral = float(self._periodic_integral(np.array([-np.pi]))[0])
-        self._edges = np.maximum.accumulate(self.cumulative(-np.pi + width * np.arange(size)))
+        self._edges = np.maximum.accumulate(self.cumulative(-np.pi + width * np.arange(size + 1)))
 
     def cumulative(self, angles: Any) -> np.ndarray:
         """F at any angles (radians; unwrapped angles count turns)."""
@@ -120,7 +120,8 @@ class CircleDistribution:
         terms[0] += (cell + 0.5) / self._size - self._start - s
         terms[1] += 1.0 / self._size
         low, high = np.full(s.shape, -0.5), np.full(s.shape, 0.5)
-        t = np.zeros(s.shape)
+        rise = self._edges[cell + 1] - self._edges[cell]
+        t = np.clip((s - self._edges[cell]) / np.maximum(rise, 1e-300) - 0.5, -0.5, 0.5)
         for _ in range(80):
             value, slope = terms[-1], np.zeros(s.shape)
             for term in terms[-2::-1]:
@@ -131,7 +132,9 @@ class CircleDistribution:
                 step = t - value / slope
             inside = (step > low) & (step < high) & (slope > 0.0)
             new = np.where(inside, step, 0.5 * (low + high))
-            settled = np.abs(new - t) <= 4e-16
+            # What one more Newton step would change, from the curvature.
+            left = (new - t) ** 2 * np.abs(terms[2]) <= 1e-16 * slope
+            settled = (inside & left) | (np.abs(new - t) <= 4e-16)
             t = new
             if settled.all():
                 break

@@ -17,7 +17,7 @@ from tokensphere.meanfield.distribution import CircleDistribution
 
 __all__ = ["wasserstein_to_density"]
 
-_LEVEL = 1e-14  # accuracy of the median; the distance is stationary there, or changes by 2 pi times this
+_ACCURACY = 1e-15  # of the distance, as far as the median decides it
 
 
 def wasserstein_to_density(tokens: Any, coefficients: Any, weights: Any = None) -> float:
@@ -78,29 +78,33 @@ def _median(
     top: np.ndarray,
     bottom: np.ndarray,
 ) -> float:
-    """The m above which F_n − F is on half the circle: a decreasing equation, by secant steps in a bracket.
+    """The m above which F_n − F is on half the circle: a decreasing equation, by Newton steps in a bracket.
 
     `top` and `bottom` are the values of F_n − F at both ends of each interval. Only intervals crossed by m need
-    F^{−1}, about √n of them.
+    F^{−1}, about √n of them; the first guess takes F_n − F for constant in each.
     """
     lengths = ends - starts
 
-    def excess(m: float) -> float:
+    def excess(m: float) -> tuple[float, float]:
         crossed = np.flatnonzero((top > m) & (bottom < m))
-        partial = np.clip(law.inverse(heights[crossed] - m), starts[crossed], ends[crossed]) - starts[crossed]
-        return float(lengths[bottom >= m].sum() + partial.sum()) - np.pi
+        places = np.clip(law.inverse(heights[crossed] - m), starts[crossed], ends[crossed])
+        value = float(lengths[bottom >= m].sum() + (places - starts[crossed]).sum()) - np.pi
+        density = law.density(places)
+        return value, -2.0 * np.pi * float(np.sum(1.0 / np.maximum(density, 1e-12)))
 
-    low, high = float(bottom.min()), float(top.max())
-    at_low, at_high = np.pi, -np.pi
-    slow = 0
-    while high - low > _LEVEL:
+    order = np.argsort(top + bottom)
+    m = 0.5 * float((top + bottom)[order[np.searchsorted(np.cumsum(lengths[order]), np.pi)]])
+    low, high, slow = float(bottom.min()), float(top.max()), 0
+    while high - low > 1e-17:
+        value, slope = excess(m)
         width = high - low
-        fraction = 0.5 if slow > 1 else at_low / (at_low - at_high)
-        m = low + min(max(fraction, 0.01), 0.99) * width
-        value = excess(m)
-        if value > 0.0:
-            low, at_low = m, value
-        else:
-            high, at_high = m, value
+        low, high = (m, high) if value > 0.0 else (low, m)
+        # At m the distance is too large by at most 2 |excess| times the distance to the median, for it is convex.
+        if 2.0 * abs(value) * (high - low) <= _ACCURACY:
+            break
         slow = slow + 1 if high - low > 0.5 * width else 0
-    return 0.5 * (low + high)
+        newton = m - value / slope if slope < 0.0 else low
+        if slope < 0.0 and 2.0 * value**2 <= -_ACCURACY * slope:
+            break
+        m = newton if low < newton < high and slow < 4 else 0.5 * (low + high)
+    return m
