@@ -67,7 +67,7 @@ def test_a_density_that_touches_zero():
 
 
 def test_bad_densities_are_named():
-    with pytest.raises(InputError, match="reaches -0.19"):
+    with pytest.raises(InputError, match=r"reaches -0\.19"):
         CircleDistribution([1.0, 0.6])
     with pytest.raises(InputError, match="mass 1"):
         CircleDistribution([0.9, 0.1])

@@ -70,7 +70,7 @@ def test_smoothed_tokens_have_the_stated_bias():
 
 
 def test_what_is_no_density_is_refused_with_its_smallest_value():
-    with pytest.raises(InputError, match="reaches -0.2"):
+    with pytest.raises(InputError, match=r"reaches -0\.2"):
         meanfield.uniform_plus({2: 0.6}, 4)
     with pytest.raises(InputError, match="above the resolution 4"):
         meanfield.uniform_plus({5: 0.1}, 4)

@@ -10,7 +10,7 @@ from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degr
 from .phases import Phases, phases
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
-from .to_density import wasserstein_to_density
+from .to_density import wasserstein_of_runs, wasserstein_to_density
 from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "order_parameters",
     "phases",
     "wasserstein",
+    "wasserstein_of_runs",
     "wasserstein_to_density",
     "wasserstein_to_uniform",
     "winning_degree",
