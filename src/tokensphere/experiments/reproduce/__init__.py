@@ -42,8 +42,16 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
+    Entry("M1", "Propagation of chaos: W1 between n tokens and the density", "2410.23228; derived", 100, "chaos:chaos"),
     Entry(
         "M2", "Dominant degree over beta and dimension", "2410.23228, section 4; derived", 2, "rates:dominant_degrees"
+    ),
+    Entry(
+        "M7",
+        "The published density runs: white noise, bumps and exit times",
+        "2410.23228, Figure 4 and notebook; derived",
+        60,
+        "notebook_density:notebook_density",
     ),
 )
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
