@@ -55,7 +55,7 @@ def reproduce(
             print(json_module.dumps([{key: getattr(entry, key) for key in fields} for entry in entries], indent=2))
         return
 
-    from tokensphere.studies import RunError
+    from tokensphere.studies.folder import RunError
     from tokensphere.studies.reproduce import reproduce as run_items
 
     seconds = sum(entry.seconds for entry in entries)

@@ -13,6 +13,7 @@ from .equiangular import (
     equiangular_time,
 )
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
     RateOverflowError,
@@ -28,20 +29,17 @@ from .growth import (
 )
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .predict import predict_emergence
+from .quasi_linear import QuasiLinear, grenier_order, grenier_time, manifold_distance, quasi_linear_amplitude
 from .race import RaceResult, race
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
-    grenier_order,
-    grenier_time,
     layer_factors,
     layers_to_exit,
     leading_exit_time,
     linear_room,
-    manifold_distance,
-    quasi_linear_amplitude,
     white_noise_tokens,
 )
 
@@ -55,8 +53,10 @@ __all__ = [
     "Duration",
     "EmergencePrediction",
     "ExitLaw",
+    "Expansion",
     "Hypothesis",
     "Prediction",
+    "QuasiLinear",
     "RaceResult",
     "RateOverflowError",
     "RunnerUp",
@@ -77,6 +77,7 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
+    "grenier_expansion",
     "grenier_order",
     "grenier_time",
     "growth_rates",
