@@ -53,7 +53,7 @@ def test_the_item_with_fewer_noises(monkeypatch):
     monkeypatch.setattr(notebook, "_QUANTILES", 512)
     monkeypatch.setattr(notebook, "_FINE_QUANTILES", 4096)
     monkeypatch.setattr(notebook, "_LARGEST", 512)
-    monkeypatch.setattr(notebook, "_SCHEME_CELLS", {7.0: 999})
+    monkeypatch.setattr(notebook, "_SCHEME_CELLS", 999)
     outcome = notebook.notebook_density(quiet)
     held = {verdict.name: verdict.outcome for verdict in outcome.verdicts}
     assert held.pop("β = 7: median exit of 2 noises")  # two noises have no median to speak of
