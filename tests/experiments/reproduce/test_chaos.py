@@ -27,6 +27,14 @@ def outcomes(verdicts):
     return [verdict.outcome for verdict in verdicts]
 
 
+def test_quantiles_stay_quantiles(monkeypatch):
+    monkeypatch.setattr(chaos, "_QUIET", 5000)
+    start = uniform_plus(chaos._TILTED, 64)
+    limits = chaos.limit_densities("usa", start)
+    assert chaos._quiet_verdict(limits, start).outcome == "agrees"
+    assert chaos._quiet_verdict([*limits[:3], limits[2]], start).outcome == "disagrees"
+
+
 def test_what_does_not_scale_is_seen():
     assert outcomes(chaos._scaling_verdicts("x", samples(lambda n: 1.4))) == ["agrees", "agrees"]
     assert outcomes(chaos._scaling_verdicts("x", samples(lambda n: 1.4 * n**0.05))) == ["disagrees", "disagrees"]
