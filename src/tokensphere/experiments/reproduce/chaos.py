@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-import tokensphere as ts
 from tokensphere.attention import Circle, CircleSeries
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Agreement, Verdict, compare, not_applicable
-from tokensphere.flows import EnsembleFlow
+from tokensphere.flows import EnsembleFlow, SelfAttention, UnnormalizedSelfAttention
 from tokensphere.meanfield import (
     CircleDistribution,
     CircleMeanField,
@@ -27,7 +26,7 @@ from tokensphere.meanfield import (
     uniform_plus,
 )
 from tokensphere.observe import wasserstein_of_runs, wasserstein_to_density
-from tokensphere.solve import evolve
+from tokensphere.solve import evolve, simulate
 from tokensphere.theory import dobrushin_constant
 
 __all__ = ["Sample", "chaos", "distances", "limit_densities"]
@@ -85,21 +84,21 @@ def distances(
     **Arguments:** `flow` "usa" or "sa"; `start` (K+1,) coefficients; `limits`, those at each of the times; `runs`;
     seeds are `first_seed`, `first_seed` + 1, …
     """
-    kind = ts.SelfAttention if flow == "sa" else ts.UnnormalizedSelfAttention
+    kind = SelfAttention if flow == "sa" else UnnormalizedSelfAttention
     law, laws = CircleDistribution(start), [CircleDistribution(c) for c in limits]
     if n <= _TOGETHER:
         tokens = np.concatenate([random_tokens(law, n, first_seed + i) for i in range(runs)])
         progress(0.0, f"{flow}: {runs} runs of {n} tokens")
         # Far rows need no repair at this temperature: Z varies by e^4 at most.
         many = EnsembleFlow(kind(_BETA, attention=CircleSeries(max_beta=_BETA, repairs=None)).resolve(n, 2), runs)
-        frames = ts.simulate(many, tokens, _TIMES, rtol=_RTOL).tokens.values
+        frames = simulate(many, tokens, _TIMES, rtol=_RTOL).tokens.values
         found = [wasserstein_of_runs(x.reshape(runs, n, 2), u) for x, u in zip(frames, laws, strict=True)]
         return Sample(n, np.stack(found, axis=1))
     rows = []
     for i in range(runs):
         progress(i / runs, f"{flow}: run {i + 1} of {runs} with {n} tokens")
         tokens = random_tokens(law, n, first_seed + i)
-        frames = ts.simulate(kind(_BETA, attention=Circle()), tokens, _TIMES, rtol=_RTOL).tokens.values
+        frames = simulate(kind(_BETA, attention=Circle()), tokens, _TIMES, rtol=_RTOL).tokens.values
         rows.append([wasserstein_to_density(x, u) for x, u in zip(frames, laws, strict=True)])
     return Sample(n, np.array(rows))
 
@@ -158,8 +157,8 @@ def _density_verdicts(limits: list[np.ndarray], start: np.ndarray) -> list[Verdi
 def _quiet_verdict(limits: list[np.ndarray], start: np.ndarray) -> Verdict:
     """Tokens at the quantiles stay there: W_1 = π/2n at every time, without noise and without a constant."""
     tokens = quiet_tokens(start, _QUIET)
-    flow = ts.UnnormalizedSelfAttention(_BETA, attention=Circle())
-    frames = ts.simulate(flow, tokens, _TIMES, rtol=1e-9).tokens.values
+    flow = UnnormalizedSelfAttention(_BETA, attention=Circle())
+    frames = simulate(flow, tokens, _TIMES, rtol=1e-9).tokens.values
     scaled = [_QUIET * wasserstein_to_density(x, c) for x, c in zip(frames, limits, strict=True)]
     worst = max(scaled, key=lambda value: abs(value - np.pi / 2))
     return compare(f"n W₁ of {_QUIET} tokens at the quantiles of the start, t ≤ 1", np.pi / 2, worst, 0.01)
