@@ -50,7 +50,7 @@ def test_rates_of_the_scheme():
 @pytest.mark.slow
 def test_the_item_with_fewer_noises(monkeypatch):
     monkeypatch.setattr(notebook, "_SETTINGS", {7.0: 0.08})
-    monkeypatch.setattr(notebook, "_SEEDS", range(2))
+    monkeypatch.setattr(notebook, "_SEEDS", (0, 2))
     monkeypatch.setattr(notebook, "_QUANTILES", 512)
     monkeypatch.setattr(notebook, "_FINE_QUANTILES", 4096)
     monkeypatch.setattr(notebook, "_LARGEST", 512)
