@@ -56,7 +56,7 @@ def test_the_item_with_fewer_noises(monkeypatch):
     monkeypatch.setattr(notebook, "_LARGEST", 512)
     monkeypatch.setattr(notebook, "_SCHEME_CELLS", 999)
     outcome = notebook.notebook_density(quiet)
-    held = {verdict.name: verdict.outcome for verdict in outcome.verdicts}
-    assert held.pop("β = 7: median exit of 2 noises")  # two noises have no median to speak of
-    assert set(held.values()) == {"agrees"}
+    failed = [verdict.name for verdict in outcome.verdicts if verdict.outcome != "agrees"]
+    # two noises have no median to speak of
+    assert set(failed) <= {"β = 7: median exit of 2 noises"}
     assert len(outcome.panels) == 4
