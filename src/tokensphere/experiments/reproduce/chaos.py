@@ -214,7 +214,7 @@ def _many_verdicts(found: list[Sample]) -> list[Verdict]:
 
 
 def _slope_verdict(found: list[Sample]) -> Verdict:
-    """The power of n at t = 0.5, by least squares over n ≥ 50 (10 tokens are a little closer), to its standard error."""
+    """The power of n at t = 0.5, by least squares over n ≥ 50 (10 tokens are a little closer)."""
     chosen = [sample for sample in found if sample.n >= 50]
     n = np.log([sample.n for sample in chosen])
     means = np.array([sample.values[:, 2].mean() for sample in chosen])
