@@ -55,6 +55,8 @@ _ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
     Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
+    Entry("M24", "Zonal density in three dimensions: reference", "derived", 4, "zonal:zonal_reference"),
+    Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 12, "zonal:three_solvers"),
 )
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 
