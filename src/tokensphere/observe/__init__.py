@@ -11,6 +11,7 @@ from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degr
 from .phases import Phases, phases
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
+from .to_density import wasserstein_of_runs, wasserstein_to_density
 from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
@@ -43,6 +44,8 @@ __all__ = [
     "phases",
     "plateaus",
     "wasserstein",
+    "wasserstein_of_runs",
+    "wasserstein_to_density",
     "wasserstein_to_uniform",
     "winning_degree",
 ]

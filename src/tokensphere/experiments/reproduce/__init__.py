@@ -42,11 +42,19 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
+    Entry("M1", "Propagation of chaos: W1 between n tokens and the density", "2410.23228; derived", 100, "chaos:chaos"),
     Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
     Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 25, "rates:growth"),
     Entry("M4", "Durations of the phases", "2410.23228; derived", 50, "times:phase_durations"),
     Entry("M5", "Which degree wins at finite n", "derived", 40, "times:winner_law"),
     Entry("M6", "The published notebook's particles", "2410.23228, notebook", 30, "notebook:particles"),
+    Entry(
+        "M7",
+        "The published density runs: white noise, bumps and exit times",
+        "2410.23228, Figure 4 and notebook; derived",
+        60,
+        "notebook_density:notebook_density",
+    ),
     Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
     Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
     Entry("M10", "k-periodic data reach k clusters", "2410.23228, assumption 3", 8, "clusters:periodic_data"),
