@@ -1,5 +1,6 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
+from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
@@ -26,7 +27,9 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
+from .heat import heat_clock, heat_factors, heat_ratios, heat_regime
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
+from .pairing import first_merger, pair_in_clock, pair_product, pair_rate, pair_time
 from .predict import predict_emergence
 from .race import RaceResult, race
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
@@ -48,6 +51,7 @@ from .timescales import (
 __all__ = [
     "DIAGNOSES",
     "FLOWS",
+    "AlignmentLimit",
     "ClusterState",
     "DegreeRate",
     "DegreeSwitch",
@@ -61,6 +65,8 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "TimeScales",
+    "alignment_limit",
+    "alignment_orbit",
     "cluster_angles",
     "cluster_energy",
     "critical_noise",
@@ -77,9 +83,14 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
+    "first_merger",
     "grenier_order",
     "grenier_time",
     "growth_rates",
+    "heat_clock",
+    "heat_factors",
+    "heat_ratios",
+    "heat_regime",
     "k_cluster_state",
     "layer_factors",
     "layers_to_exit",
@@ -92,6 +103,10 @@ __all__ = [
     "near_uniform",
     "nearest_switch",
     "noisy_order_parameter",
+    "pair_in_clock",
+    "pair_product",
+    "pair_rate",
+    "pair_time",
     "partition",
     "predict_emergence",
     "quasi_linear_amplitude",
