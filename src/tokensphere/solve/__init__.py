@@ -7,6 +7,9 @@ from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, sav
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
+from .grows import GrowthModes, degree_content, what_grows
+from .linearise import Linearisation, linearise
+from .linearise_density import DensityLinearisation, linearise_density
 from .loop import Integrator, SolveError, State
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
@@ -14,22 +17,29 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "DensityLinearisation",
     "Ensemble",
     "Event",
     "Fired",
+    "GrowthModes",
     "Integrator",
+    "Linearisation",
     "Moment",
     "SolveError",
     "State",
     "Tableau",
     "all_within",
+    "degree_content",
     "energy_slope_below",
     "evolve",
     "linear_exit",
+    "linearise",
+    "linearise_density",
     "load_checkpoint",
     "remove_checkpoint",
     "run_batch",
     "save_checkpoint",
     "simulate",
     "tableau",
+    "what_grows",
 ]
