@@ -6,7 +6,7 @@ import pytest
 from conformance.direct import attended, circle_sums
 from scipy.special import ive
 
-from tokensphere.attention import Circle, circle_modes, fourier
+from tokensphere.attention import Circle, circle, circle_modes, fourier
 from tokensphere.errors import InputError
 from tokensphere.sphere import from_angles
 
@@ -197,3 +197,50 @@ def test_what_it_cannot_do_is_said():
             Circle()(tokens, tokens, beta=beta)
     with pytest.raises(ValueError, match="gradients"):
         jax.grad(lambda x: Circle()(x, x, beta=1.0).mean.sum())(tokens)
+
+
+@pytest.mark.parametrize("beta", [-30.0, 0.0, 50.0, 1e4])
+@pytest.mark.parametrize("case", ["self", "cross", "whole mean", "far rows", "heavy", "strided"])
+def test_many_tokens_are_compiled_and_give_the_same(case, beta, monkeypatch):
+    tokens, _, masses = cloud(4000, clustered=case == "far rows")
+    queries = tokens
+    if case == "cross":
+        queries = from_angles(np.random.default_rng(5).uniform(-np.pi, np.pi, 900))
+    if case == "heavy":  # far rows by another spectral sum, without the heavy token
+        masses = np.where(np.arange(4000) == 0, 1.0, 1e-12 * masses)
+    if case == "strided":
+        tokens = queries = np.asfortranarray(tokens)
+
+    def sums():
+        return Circle()(queries, tokens, None, masses, beta=beta, tangent=case != "whole mean")
+
+    plain = sums()
+    monkeypatch.setattr(circle, "_COMPILED_FROM", 1)
+    fast = sums()
+    # angles of another rounding move the sums by about rounding times the largest degree
+    error = 1e-14 * max(1.0, np.sqrt(abs(beta)))
+    near = plain.log_z > plain.log_z.max() - 3  # elsewhere both carry the noise of the transforms
+    assert near.mean() > 0.5 or case in ("far rows", "heavy")
+    np.testing.assert_allclose(fast.log_z[near], plain.log_z[near], rtol=4e-16, atol=10 * error)
+    np.testing.assert_allclose(fast.mean[near], plain.mean[near], rtol=0, atol=10 * error)
+    np.testing.assert_allclose(fast.log_z, plain.log_z, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(fast.mean, plain.mean, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["keys", "queries"])
+@pytest.mark.parametrize("bad", [[0.0, 2.0], [0.0, 0.0], [np.nan, 1.0], [np.inf, 0.0]])
+def test_the_compiled_look_at_lengths_refuses_in_the_same_words(name, bad, monkeypatch):
+    tokens, _, _ = cloud(300, clustered=False)
+    wrong = tokens.copy()
+    wrong[[7, 9]] = bad
+    arguments = {"queries": tokens, "keys": tokens, name: wrong}
+    said = []
+    for least in (10**9, 1):
+        monkeypatch.setattr(circle, "_COMPILED_FROM", least)
+        with pytest.raises(InputError, match="token 7") as caught:
+            Circle()(**arguments, beta=3.0)
+        said.append(str(caught.value))
+        with pytest.raises(InputError, match=f"Circle attention needs {name} of unit length, got .* for token 7"):
+            circle._SPACE.place(wrong, fourier.circle_kernel(3.0), name)
+    assert said[0] == said[1]
+    assert name in said[0]

@@ -112,8 +112,8 @@ def test_symmetric_matrix_uses_every_exponential_twice(way, rng, monkeypatch):
     tokens = random_tokens(rng, 600, 3)
     called = []
     monkeypatch.setattr(host, "_FEW_TILES", 0)
-    original = host._tournament
-    monkeypatch.setattr(host, "_tournament", lambda *a: (called.append(1), original(*a)))
+    original = host.tournament
+    monkeypatch.setattr(host, "tournament", lambda *a: (called.append(1), original(*a)))
     want = attended(tokens @ b, tokens, beta=2.0)
     for symmetric in (True, False):
         got = Dense(symmetric=symmetric)(tokens @ b, tokens, beta=2.0)
@@ -175,7 +175,7 @@ def test_a_bound_for_all_rows_is_not_used_where_rows_differ_much(rng, monkeypatc
     tokens = random_tokens(rng, 300, 3)
     b = np.diag([1.0, 0.1, 0.1])
     monkeypatch.setattr(host, "exact_rows", lambda *_: pytest.fail("a row was lost"))
-    monkeypatch.setattr(host, "_tournament", lambda *_: pytest.fail("one bound for all"))
+    monkeypatch.setattr(host, "tournament", lambda *_: pytest.fail("one bound for all"))
     got = Dense(symmetric=True)(tokens @ b, tokens, beta=300.0)
     np.testing.assert_allclose(got.log_z, attended(tokens @ b, tokens, beta=300.0)[0], atol=1e-12)
 
@@ -210,15 +210,6 @@ def test_bits_do_not_depend_on_the_number_of_threads(way, rng, monkeypatch):
         )
     for one, other in itertools.pairwise(results):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
-
-
-@pytest.mark.parametrize("blocks", [2, 4, 8, 32])
-def test_a_tournament_pairs_everyone_once_and_nobody_twice_in_a_round(blocks):
-    rounds = list(host._rounds(blocks))
-    pairs = [pair for one in rounds for pair in one]
-    assert sorted(pairs) == [(i, j) for i in range(blocks) for j in range(i + 1, blocks)]
-    for one in rounds:
-        assert len({block for pair in one for block in pair}) == 2 * len(one)
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,11 @@ def test_two_formulas_for_the_content():
 
 
 def test_a_state_that_moves_says_so():
-    found = what_grows(ts.SelfAttention(4.0, [[0.3, 1.0], [0.2, -0.5]], [[1.0, 0.4], [0.0, 0.6]]),
-                       ts.sphere.uniform(40, 2, seed=0), count=4)
+    found = what_grows(
+        ts.SelfAttention(4.0, [[0.3, 1.0], [0.2, -0.5]], [[1.0, 0.4], [0.0, 0.6]]),
+        ts.sphere.uniform(40, 2, seed=0),
+        count=4,
+    )
     assert found.hypotheses[0].holds is False
     still = what_grows(ts.SelfAttention(4.0, value=-1.0), ts.sphere.equispaced(40), count=4)
     assert still.k_max is None
@@ -80,8 +83,8 @@ def test_noise_shifts_the_rates():
 
 def test_a_density_away_from_the_uniform_law():
     """A stationary, noisy, clustered density: its rotation costs nothing, and the next rate is that of its decay."""
-    equation = CircleMeanField(beta=2.0, flow="usa", resolution=32, noise=0.45)
-    run = ts.solve.evolve(equation, equation.harmonics({1: 0.1}), [0.0, 200.0])
+    equation = CircleMeanField(beta=2.0, flow="usa", resolution=12, noise=0.45)
+    run = ts.solve.evolve(equation, equation.harmonics({1: 0.1}), [0.0, 60.0])
     state = run.coefficients.values[-1]
     found = linearise_density(equation, state, count=3)
     assert found.stationary
@@ -94,10 +97,19 @@ def test_a_density_away_from_the_uniform_law():
 
 
 def test_tokens_and_density_agree():
-    """A tilted law as a density and as quiet tokens that move: the leading real parts of J differ, the state says why."""
+    """The density at rest of the same attention with V = -I, as tokens and as coefficients: the same slow decay."""
+    equation = CircleMeanField(beta=5.0, flow="sa", resolution=32, value=-1.0)
+    density = linearise_density(equation, equation.harmonics({}), count=4)
+    tokens = ts.solve.linearise(ts.SelfAttention(5.0, value=-1.0), ts.sphere.equispaced(80), count=80)
+    want = -growth_rates(5.0, 2, range(1, 33))
+    np.testing.assert_allclose(density.eigenvalues.real[::2], np.sort(want)[::-1][:2], atol=1e-12)
+    for rate in want[:8]:
+        assert np.abs(tokens.eigenvalues - rate).min() < 1e-12
+
+
+def test_a_density_that_moves_says_so():
     equation = CircleMeanField(beta=5.0, flow="sa", resolution=32)
-    found = what_grows(equation, equation.harmonics({1: 0.2}), count=4)
-    assert found.hypotheses[0].holds is False
+    assert what_grows(equation, equation.harmonics({1: 0.2}), count=4).hypotheses[0].holds is False
 
 
 @pytest.mark.parametrize(

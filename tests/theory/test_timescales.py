@@ -1,4 +1,4 @@
-"""Layers, constants, the quasi-linear phase."""
+"""Exits, layers and constants."""
 
 import numpy as np
 import pytest
@@ -8,15 +8,11 @@ from tokensphere.errors import InputError
 from tokensphere.theory import (
     critical_tilt,
     dobrushin_constant,
-    grenier_order,
-    grenier_time,
     growth_rates,
     layer_factors,
     layers_to_exit,
     leading_exit_time,
     linear_room,
-    manifold_distance,
-    quasi_linear_amplitude,
     self_term_slowdown,
 )
 
@@ -61,8 +57,7 @@ def test_depth():
     assert layers_to_exit(5, 2, 50, 0.5) == 0
 
 
-def test_orders_and_constants():
-    assert [grenier_order(beta, 2) for beta in (1, 5, 7, 10)] == [5, 8, 10, 12]
+def test_constants():
     assert dobrushin_constant(5) == pytest.approx(np.exp(5))
     assert dobrushin_constant(5, "usa-shifted") == 1
     with pytest.raises(InputError, match="not known"):
@@ -70,13 +65,6 @@ def test_orders_and_constants():
     theta = np.linspace(0, 2 * np.pi, 100_001)
     curvature = (5 * np.sin(theta) ** 2 - np.cos(theta)) * np.exp(5 * np.cos(theta))
     assert np.abs(curvature).max() == pytest.approx(dobrushin_constant(5))
-
-
-def test_quasi_linear_phase():
-    assert quasi_linear_amplitude(0.2, 5, 3, 1 / (2 * np.pi)) == pytest.approx(159.5029362, rel=1e-9)
-    assert quasi_linear_amplitude(0.0, 5, 3, 1.0) == 0
-    assert grenier_time(2.0, 0.01) == pytest.approx(np.log(10) / 2)
-    assert manifold_distance(2, 2, 1e-3, 0.1) == pytest.approx(0.24522, abs=5e-6)
 
 
 def test_structured_start():

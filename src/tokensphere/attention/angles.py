@@ -2,7 +2,7 @@
 
 With a = min(|x|,|y|)/max(|x|,|y|), and (a − 1)/(a + 1) in its place where that is smaller (an eighth of a turn less),
 arctan is an odd polynomial on [−tan π/8, tan π/8], to 1e-18 before rounding; signs and the larger coordinate tell the
-quarter. About six times faster than NumPy's, equal to within 5e-16.
+quarter. Many times faster than NumPy's, equal to within 5e-16. The same pass looks at the lengths.
 """
 
 from __future__ import annotations
@@ -33,10 +33,18 @@ _EIGHTH = np.tan(np.pi / 8)
 
 
 @compiled({"contract", "nsz", "arcp"})
-def angles(points: Any, out: Any) -> None:
-    """θ_i ∈ [−π, π] of the rows (x_i, y_i) of `points` (n, 2), not all zero, into `out` (n,)."""
+def angles(coordinates: Any, out: Any, unit_error: float) -> int:
+    """θ_i ∈ [−π, π] of points (x_i, y_i), not all zero, into `out` (n,).
+
+    **Arguments:** `coordinates` (2n,): x_0, y_0, x_1, … in one row, since only then the compiler knows how far apart
+    they are.
+
+    **Returns:** how many points have a length whose square is 1 to within `unit_error`.
+    """
+    unit = 0
     for i in range(out.size):
-        x, y = points[i, 0], points[i, 1]
+        x, y = coordinates[2 * i], coordinates[2 * i + 1]
+        unit += 1 if abs(x * x + y * y - 1.0) <= unit_error else 0
         across, up = abs(x), abs(y)
         low, high = min(across, up), max(across, up)
         beyond = low > _EIGHTH * high
@@ -57,3 +65,4 @@ def angles(points: Any, out: Any) -> None:
         angle = np.pi / 2 - angle if up > across else angle
         angle = np.pi - angle if x < 0 else angle
         out[i] = -angle if y < 0 else angle
+    return unit

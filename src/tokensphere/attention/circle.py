@@ -16,7 +16,8 @@ from .base import AbstractAttention, Attended
 from .far import shared_rows
 from .fourier import CircleKernel, Transform, circle_kernel, synthesise
 from .rows import far_rows, far_sums
-from .spectral import Received, attend, far_threshold
+from .spectral import Receipt, Received, attend, far_threshold
+from .units import UNIT_ERROR, check_units
 
 __all__ = ["Circle"]
 
@@ -139,20 +140,33 @@ class _Space:
     def kernel(self, beta: float, tolerance: float) -> CircleKernel:
         return circle_kernel(beta, tolerance)
 
-    def place(self, points: np.ndarray, kernel: CircleKernel) -> Transform:
+    def place(self, points: np.ndarray, kernel: CircleKernel, called: str) -> Transform:
         angles = np.empty(len(points))
         if len(points) >= _COMPILED_FROM:
             from .angles import angles as compiled
 
-            in_chunks(len(points), lambda part: compiled(points[part], angles[part]))
+            unit: list[int] = []
+
+            def turn(part: slice) -> None:
+                unit.append(compiled(points[part].reshape(-1), angles[part], UNIT_ERROR))
+
+            in_chunks(len(points), turn)
+            if sum(unit) < len(points):
+                check_units(points, called, self.name)
         else:
+            check_units(points, called, self.name)
             in_chunks(len(points), lambda part: np.arctan2(points[part, 1], points[part, 0], out=angles[part]))
         return Transform(angles, kernel.modes, kernel.epsilon)
 
     def receive(
         self, moments: np.ndarray, place: Transform, points: np.ndarray, kernel: CircleKernel, tangent: bool
-    ) -> Received:
+    ) -> Receipt:
         parts = [kernel.potential * moments, 1j * kernel.pull * moments]
+        size = _root_mean_square(parts[0])
+        if tangent and len(points) >= _COMPILED_FROM:
+            from .turned import Turned
+
+            return Turned(*place.synthesise_pair(np.stack(parts)), points, size)
         if not tangent:
             parts.append(kernel.radial * moments)
         z, along, *radial = place.synthesise(np.stack(parts))
@@ -165,7 +179,7 @@ class _Space:
                 sums[part] += radial[0][part, None] * points[part]
 
         in_chunks(len(points), turn)
-        return Received(z, sums, _root_mean_square(parts[0]))
+        return Received(z, sums, size)
 
     def receive_values(self, moments: np.ndarray, place: Transform, kernel: CircleKernel) -> Received:
         z, *columns = place.synthesise(kernel.potential * moments)

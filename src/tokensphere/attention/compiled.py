@@ -11,7 +11,11 @@ __all__ = ["compiled"]
 
 
 def compiled(freedoms: set[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """A decorator for loops that may reorder arithmetic by the given LLVM `freedoms` (never to drop NaN)."""
+    """A decorator for loops that may reorder arithmetic by the given LLVM `freedoms` (never to drop NaN).
+
+    A division by zero gives ±∞ or NaN as in NumPy: a check in every step would keep a loop from being vectorised.
+    The kept form is made anew when the loop's own file changes, so whatever a loop uses must stand there.
+    """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         try:

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.special import ive
 
 from tokensphere.errors import InputError
-from tokensphere.threads import threads_for
+from tokensphere.threads import in_chunks, threads_for
 
 from .band import band_limit, transform_accuracy
 
@@ -113,9 +113,7 @@ class Transform:
             pair = rows[first : first + 2]
             total = np.zeros(2 * modes + 2, dtype=np.complex128)
             for part, plan in self._blocks():
-                points = np.empty(self._angles[part].size, dtype=np.complex128)
-                points.real = pair[0, part]
-                points.imag = pair[1, part] if len(pair) == 2 else 0.0
+                points = _as_complex(pair[:, part])
                 total += plan.nu2u(forward=True, points=points, out=np.zeros_like(total))
             positive, negative = total[modes + 1 :], total[modes + 1 : 0 : -1].conj()
             out[first] = (positive + negative) / 2
@@ -127,22 +125,59 @@ class Transform:
         """Re (c_0 + 2 Σ_{k>0} c_k e^{ikθ_i}), shape (c, n), for every row of coefficients (c, K+1)."""
         out = np.empty((len(coefficients), self._angles.size))
         for first in range(0, len(coefficients), 2):
-            pair = coefficients[first : first + 2]
-            # Two rows are scaled alike, so that each is accurate relative to its own size.
-            sizes = np.linalg.norm(pair, axis=1)
-            scale = sizes[0] / sizes[-1] if sizes.all() else 1.0
-            grid = _both_signs(pair[0]) + (1j * scale * _both_signs(pair[1]) if len(pair) == 2 else 0.0)
+            grid, scale = _one_grid(coefficients[first : first + 2])
             for part, plan in self._blocks():
                 both = plan.u2nu(forward=False, grid=grid, out=np.empty(self._angles[part].size, np.complex128))
-                out[first, part] = both.real
-                if len(pair) == 2:
-                    np.divide(both.imag, scale, out=out[first + 1, part])
+                _split(both, scale, out[first : first + 2, part])
         return out
+
+    def synthesise_pair(self, coefficients: np.ndarray) -> tuple[np.ndarray, float]:
+        """The same for two rows, as one complex row (n,) and a scale: a_i + scale · b_i · √−1."""
+        out = np.empty(self._angles.size, dtype=np.complex128)
+        grid, scale = _one_grid(coefficients)
+        for part, plan in self._blocks():
+            plan.u2nu(forward=False, grid=grid, out=out[part])
+        return out, scale
 
 
 def _both_signs(half: np.ndarray) -> np.ndarray:
     """Modes k = −K−1..K of a real function from those of k = 0..K (the first is unused)."""
     return np.concatenate([[0.0], half[:0:-1].conj(), [half[0].real], half[1:]])
+
+
+def _one_grid(rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """Modes k = −K−1..K of a_i + scale · b_i · √−1 from one or two rows of modes k = 0..K of real functions.
+
+    Two rows are scaled alike, so that each is accurate relative to its own size.
+    """
+    sizes = np.linalg.norm(rows, axis=1)
+    scale = float(sizes[0] / sizes[-1]) if sizes.all() else 1.0
+    return _both_signs(rows[0]) + (1j * scale * _both_signs(rows[1]) if len(rows) == 2 else 0.0), scale
+
+
+def _as_complex(rows: np.ndarray) -> np.ndarray:
+    """One real row, or two as real and imaginary part."""
+    out = np.empty(rows.shape[1], dtype=np.complex128)
+
+    def fill(part: slice) -> None:
+        if len(rows) == 1:
+            out[part] = rows[0, part]
+        else:
+            out.real[part], out.imag[part] = rows[0, part], rows[1, part]
+
+    in_chunks(out.size, fill)
+    return out
+
+
+def _split(both: np.ndarray, scale: float, out: np.ndarray) -> None:
+    """The opposite, with the imaginary part divided by `scale`."""
+
+    def take(part: slice) -> None:
+        out[0, part] = both.real[part]
+        if len(out) == 2:
+            np.divide(both.imag[part], scale, out=out[1, part])
+
+    in_chunks(both.size, take)
 
 
 def analyse(angles: np.ndarray, masses: np.ndarray, kernel: CircleKernel) -> np.ndarray:

@@ -13,6 +13,7 @@ from .band import FINEST, check_tolerances
 from .base import AbstractAttention, Attended
 from .spectral import Received, attend
 from .spherical import Places, SphereKernel, root_mean_square, sphere_kernel, synthesise, weigh
+from .units import check_units
 
 __all__ = ["Harmonic"]
 
@@ -87,7 +88,8 @@ class _Space:
     def kernel(self, beta: float, tolerance: float) -> SphereKernel:
         return sphere_kernel(beta, tolerance)
 
-    def place(self, points: np.ndarray, kernel: SphereKernel) -> Places:
+    def place(self, points: np.ndarray, kernel: SphereKernel, called: str) -> Places:
+        check_units(points, called, self.name)
         return Places(points, kernel.degrees, kernel.epsilon)
 
     def receive(

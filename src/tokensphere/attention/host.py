@@ -9,16 +9,11 @@ Where ⟨q_i, y_j⟩ = ⟨q_j, y_i⟩ (self-attention with a symmetric B), one b
 pair of blocks is exponentiated once for its rows and its columns. Rows whose sum falls out of the floating-point
 range (a query far from every key at large β) are found and done again, exactly.
 
-Blocks are paired as in a round-robin tournament: within a round no block is used twice, so threads never add to the
-same sums and the order of additions, hence every bit, does not depend on the number of threads.
-
 Few coordinates: loops of :mod:`.kernels`. Many: matrix products over blocks, with BLAS on one thread each.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +22,7 @@ from tokensphere.threads import available_threads, one_blas_thread, run_all
 
 from .kernels import LANES, TILE, exact_rows, exponentiate, exponentiate_pairs, one_sided, two_sided
 from .passes import accumulate, dots, finish, shifted
+from .tournament import MOST_BLOCKS, cut, tournament
 
 __all__ = ["attend"]
 
@@ -34,7 +30,6 @@ _LOG2E = float(np.log2(np.e))
 # Coordinates of keys and values from which matrix products win.
 _PRODUCTS_FROM = {np.dtype(np.float64): 40, np.dtype(np.float32): 28}
 _ALL_THREADS_FROM = 500_000  # pairs times coordinates
-_MOST_BLOCKS = 32
 _FEW_TILES = 16  # tiles up to which pairs are dealt out in shares
 _SHARES = 8
 _SQUARE = 512  # side of a block of matrix products
@@ -114,7 +109,7 @@ class _Rows:
         def part(span: tuple[int, int]) -> None:
             compiled_pass(*(array[span[0] : span[1]] if len(array) == m else array for array in arrays))
 
-        run_all(part, _cut(m, 1, 4 * self.threads), self.threads)
+        run_all(part, cut(m, 1, 4 * self.threads), self.threads)
 
     def dots(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """⟨x_i, y_i⟩ in double precision."""
@@ -142,41 +137,9 @@ class _Problem(NamedTuple):
     rows: _Rows
 
 
-def _rounds(blocks: int) -> Iterator[list[tuple[int, int]]]:
-    """Every pair of an even number of blocks once, in rounds in which no block comes twice (circle method)."""
-    order = list(range(blocks))
-    for _ in range(blocks - 1):
-        yield [tuple(sorted((order[i], order[-1 - i]))) for i in range(blocks // 2)]  # type: ignore[misc]
-        order = [order[0], order[-1], *order[1:-1]]
-
-
-def _tournament(task: Any, n: int, tile: int, threads: int) -> None:
-    """Call task((i0, i1), (j0, j1)) for every pair of blocks of n tokens, a block with itself included.
-
-    Blocks consist of whole tiles; there are as many as there are tiles, at most `_MOST_BLOCKS`.
-    """
-    tiles = -(-n // tile)
-    blocks = min(_MOST_BLOCKS, tiles + tiles % 2)
-    spans = _cut(n, tile, blocks)
-
-    def play(pair: tuple[int, int]) -> None:
-        task(spans[pair[0]], spans[pair[1]])
-
-    run_all(play, [(i, i) for i in range(blocks)], threads)
-    if blocks > 1:
-        for pairs in _rounds(blocks):
-            run_all(play, pairs, threads)
-
-
 def _spans(m: int, tile: int) -> list[tuple[int, int]]:
     """Queries in pieces of whole tiles; more of them than threads, since causal rows differ in length."""
-    return _cut(m, tile, min(_MOST_BLOCKS, -(-m // tile)))
-
-
-def _cut(n: int, tile: int, pieces: int) -> list[tuple[int, int]]:
-    """n tokens in pieces of whole tiles, of nearly equal size; the last ones may be empty."""
-    edges = np.minimum(np.arange(pieces + 1) * -(-n // tile) // pieces * tile, n).tolist()
-    return list(itertools.pairwise(edges))
+    return cut(m, tile, min(MOST_BLOCKS, -(-m // tile)))
 
 
 def _loops(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +159,7 @@ def _loops(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
     sums = np.zeros((len(values), m))
     if given.symmetric and n <= _FEW_TILES * TILE:
         # One call of the threads instead of many rounds: each share of the pairs has sums of its own.
-        spans = _cut(n, TILE, -(-n // TILE))
+        spans = cut(n, TILE, -(-n // TILE))
         pairs = [(i, j) for i in range(len(spans)) for j in range(i, len(spans))]
         parts = np.zeros((min(_SHARES, len(pairs)), *sums.shape))
 
@@ -207,7 +170,7 @@ def _loops(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
         run_all(share, range(len(parts)), threads)
         parts.sum(axis=0, out=sums)
     elif given.symmetric:
-        _tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
+        tournament(lambda rows, cols: two_sided(a, p, r, y, values, sums, rows, cols), n, TILE, threads)
     else:
         run_all(
             lambda span: one_sided(a, p, r, y, values, given.mask, given.causal, sums, *span),
@@ -265,7 +228,7 @@ def _products(given: _Problem) -> tuple[np.ndarray, np.ndarray]:
 
     with one_blas_thread():
         if given.symmetric:
-            _tournament(pair, n, _SQUARE, threads)
+            tournament(pair, n, _SQUARE, threads)
         else:
             run_all(band, _spans(m, _SQUARE // 4), threads)
     return z, sums

@@ -15,15 +15,19 @@ nearly all mass) as cheap as equal masses. A row that is still far afterwards is
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tokensphere.parallel import SERIAL, Mesh
 
+if TYPE_CHECKING:
+    from .spectral import Receipt
+
 __all__ = ["direct_rows", "far_rows", "far_sums"]
 
-# masses -> Z_i e^{−|β|} at the far queries, Σ_j w_j e^{β⟨q_i,y_j⟩−|β|} v_j (or its tangential part), size of Z
-Spectral = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, float]]
+# masses -> what the far queries receive from them, times e^{−|β|}
+Spectral = Callable[[np.ndarray], "Receipt"]
 
 _CHUNK = 2**16  # logits held at once: they stay in the cache
 _MOST = 1024  # heavy tokens considered
@@ -31,14 +35,25 @@ _SAMPLE = 256  # far rows on which a number of heavy tokens is tried
 _TRANSFORM = 40.0  # cost of a token in a spectral sum, in terms of a direct sum
 
 
-def far_rows(z: np.ndarray, size: float, threshold: float, mesh: Mesh = SERIAL) -> np.ndarray:
+def far_rows(
+    z: np.ndarray,
+    size: float,
+    threshold: float,
+    mesh: Mesh = SERIAL,
+    extremes: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Indices of the queries whose Z_i is below `threshold` times the largest Z.
 
     **Arguments:** `z` (m,); `size` the root mean square of Z over the sphere, for the case that no query is
     close to a key; `threshold` the noise of the sum divided by the row tolerance; `mesh`: the processes among
-    whose queries the largest Z is looked for.
+    whose queries the largest Z is looked for; `extremes`, the least and the largest of `z`, where they are known,
+    save a look at every row.
     """
-    return np.flatnonzero(~(z >= max(float(mesh.max(z.max())), size) * threshold))
+    least, largest = (None, float(z.max())) if extremes is None else extremes
+    limit = max(float(mesh.max(largest)), size) * threshold
+    if least is not None and least >= limit > 0:
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(~(z >= limit))
 
 
 def far_sums(
@@ -65,15 +80,15 @@ def far_sums(
         return direct_rows(queries, keys, values, masses, beta, tangent)
     light = np.array(masses)
     light[heavy] = 0.0
-    rest_z, rest, size = spectral(light)
+    rest = spectral(light)
     few_values = None if values is None else values[heavy]
     few_z, few = direct_rows(queries, keys[heavy], few_values, masses[heavy], beta, tangent)
     few_z = np.exp(few_z - abs(beta))
-    z = few_z + rest_z
-    good = (z >= max(size, rest_z.max()) * threshold) & (z > 1e-280)
+    z = few_z + rest.z
+    good = (z >= max(rest.size, rest.z.max()) * threshold) & (z > 1e-280)
     with np.errstate(divide="ignore", invalid="ignore"):
         log_z = np.log(z) + abs(beta)
-        mean = (few_z[:, None] * few + rest) / z[:, None]
+        mean = (few_z[:, None] * few + rest.sums) / z[:, None]
     still = np.flatnonzero(~good)
     if still.size:
         log_z[still], mean[still] = direct_rows(queries[still], keys, values, masses, beta, tangent)

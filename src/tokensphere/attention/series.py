@@ -21,7 +21,7 @@ from tokensphere.errors import InputError
 from tokensphere.jaxsetup import is_traced, jax, jnp
 
 from .base import Attended
-from .spectral import check_units
+from .units import check_units
 
 __all__ = [
     "Coefficients",

@@ -7,7 +7,8 @@ synthesises from moments what every query receives. Everything here is plain Num
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -22,15 +23,52 @@ from .check import check_call
 from .far import shared_rows
 from .rows import far_rows, far_sums
 
-__all__ = ["Received", "Space", "attend", "check_units", "far_threshold"]
+__all__ = ["Receipt", "Received", "Space", "attend", "far_threshold"]
 
 
-class Received(NamedTuple):
-    """Z (m,), Σ_j w_j K_ij v_j (m, d_v) or its tangential part, and the root mean square of Z over the sphere."""
+class Receipt(Protocol):
+    """What queries receive, before it is divided by Z."""
+
+    @property
+    def z(self) -> np.ndarray:
+        """Z (m,)."""
+
+    @property
+    def sums(self) -> np.ndarray:
+        """Σ_j w_j K_ij v_j (m, d_v) or its tangential part."""
+
+    @property
+    def size(self) -> float:
+        """The root mean square of Z over the sphere."""
+
+    def normalised(self, shift: float, threshold: float, mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """log Z + shift (m,), the mean (m, d_v) and the indices of the far rows, whose log Z and mean mean nothing.
+
+        The arrays of the receipt may be used for the results.
+        """
+
+
+@dataclass(frozen=True)
+class Received:
+    """A receipt in three plain fields."""
 
     z: np.ndarray
     sums: np.ndarray
     size: float
+
+    def normalised(self, shift: float, threshold: float, mesh: Mesh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """See :class:`Receipt`; in plain NumPy, and in place."""
+        z, mean = self.z, self.sums
+        far = far_rows(z, self.size, threshold, mesh)
+        z[far] = 1.0  # a placeholder
+
+        def normalise(part: slice) -> None:
+            mean[part] /= z[part, None]
+            np.log(z[part], out=z[part])
+            z[part] += shift
+
+        in_chunks(len(z), normalise)
+        return z, mean, far
 
 
 class Space(Protocol):
@@ -42,31 +80,17 @@ class Space(Protocol):
     def kernel(self, beta: float, tolerance: float) -> Any:
         """The kernel in degrees, cut for the tolerance."""
 
-    def place(self, points: np.ndarray, kernel: Any) -> Any:
-        """Points (n, dim) made ready for transforms; has `analyse(rows)` for real rows (c, n)."""
+    def place(self, points: np.ndarray, kernel: Any, called: str) -> Any:
+        """Points (n, dim) made ready for transforms; has `analyse(rows)` for real rows (c, n).
 
-    def receive(self, moments: np.ndarray, place: Any, points: np.ndarray, kernel: Any, tangent: bool) -> Received:
+        **Raises:** `InputError` for points off the sphere, as :func:`.units.check_units` does; `called` is their name.
+        """
+
+    def receive(self, moments: np.ndarray, place: Any, points: np.ndarray, kernel: Any, tangent: bool) -> Receipt:
         """What points receive from keys as values: from one row of moments."""
 
-    def receive_values(self, moments: np.ndarray, place: Any, kernel: Any) -> Received:
+    def receive_values(self, moments: np.ndarray, place: Any, kernel: Any) -> Receipt:
         """The same for other values: from the moments of the masses and of every column of masses · values."""
-
-
-def check_units(points: np.ndarray, name: str, space: str) -> None:
-    """Refuse points off the sphere.
-
-    **Raises:** `InputError` naming the first row of `points` that is not finite or not of unit length.
-    """
-    good = np.empty(len(points), dtype=bool)
-
-    def check(part: slice) -> None:
-        square = sum(column * column for column in points[part].T)
-        good[part] = np.abs(square - 1.0) <= 1e-6
-
-    in_chunks(len(points), check)
-    if not good.all():
-        i = int(np.argmin(good))
-        raise InputError(f"{space} attention needs {name} of unit length, got {points[i]} for token {i}")
 
 
 def far_threshold(tolerance: float, row_tolerance: float | None) -> float:
@@ -130,32 +154,17 @@ def _sums(
     beta, n = float(beta), keys.shape[0]
     masses = np.broadcast_to(1.0 / n, n) if weights is None else np.asarray(weights, dtype=np.float64)
     kernel = space.kernel(beta, tolerance)
-    check_units(keys, "keys", space.name)
-    at_keys = space.place(keys, kernel)
-    if same:
-        at_queries = at_keys
-    else:
-        check_units(queries, "queries", space.name)
-        at_queries = space.place(queries, kernel)
+    at_keys = space.place(keys, kernel, "keys")
+    at_queries = at_keys if same else space.place(queries, kernel, "queries")
 
-    def receive(place: Any, points: np.ndarray, masses: np.ndarray) -> Received:
+    def receive(place: Any, points: np.ndarray, masses: np.ndarray) -> Receipt:
         moments = mesh.sum(at_keys.analyse(masses[None]))
         if values is None:
             return space.receive(moments[0], place, points, kernel, tangent)
         columns = mesh.sum(at_keys.analyse(masses * values.T))
         return space.receive_values(np.concatenate([moments, columns]), place, kernel)
 
-    z, mean, size = receive(at_queries, queries, masses)
-    far = far_rows(z, size, threshold, mesh)
-    z[far] = 1.0  # a placeholder
-    log_z = z
-
-    def normalise(part: slice) -> None:
-        mean[part] /= z[part, None]
-        np.log(z[part], out=log_z[part])
-        log_z[part] += abs(beta)
-
-    in_chunks(len(z), normalise)
+    log_z, mean, far = receive(at_queries, queries, masses).normalised(abs(beta), threshold, mesh)
     if mesh.size > 1:
         if mesh.agree(far.size > 0):
             log_z[far], mean[far] = shared_rows(mesh, queries[far], keys, values, masses, beta, tangent)
@@ -170,6 +179,6 @@ def _sums(
             tangent=tangent,
             own=masses[far] if same else None,
             threshold=threshold,
-            spectral=lambda light: receive(space.place(points, kernel), points, light),
+            spectral=lambda light: receive(space.place(points, kernel, "queries"), points, light),
         )
     return log_z, mean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
+from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
 from .energy import EnergyMonotone, energy, energy_monotone
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
@@ -22,7 +23,12 @@ __all__ = [
     "Winner",
     "alignment",
     "clusters",
+    "count_bumps",
     "count_clusters",
+    "density_defect",
+    "density_distance",
+    "density_phases",
+    "density_tokens",
     "energy",
     "energy_monotone",
     "fit_growth",

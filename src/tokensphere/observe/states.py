@@ -12,7 +12,7 @@ from ..errors import InputError, check_positive_int, check_tokens
 from ..sphere import moments
 from .circle_shift import differences, masses_unless_equal, quantiles, unit_of
 
-__all__ = ["KClusterDistance", "k_cluster_distance", "k_periodic_defect"]
+__all__ = ["KClusterDistance", "k_cluster_distance", "k_periodic_defect", "periodic_defect"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +109,12 @@ def k_periodic_defect(tokens: Any, k: int, weights: Any = None, max_degree: int 
     theta = _on_circle(tokens)
     k = check_positive_int(k, "k")
     highest = 2 * k if max_degree is None else check_positive_int(max_degree, "max_degree", least=k)
-    power = np.abs(moments(theta, highest, weights)[1:]) ** 2
-    inside = np.arange(1, highest + 1) % k == 0
+    return periodic_defect(moments(theta, highest, weights), k)
+
+
+def periodic_defect(modes: np.ndarray, k: int) -> float:
+    """The same from the moments mu_hat_m, m = 0..max_degree."""
+    power = np.abs(modes[1:]) ** 2
+    inside = np.arange(1, modes.size) % k == 0
     on, off = float(power[inside].sum()), float(power[~inside].sum())
     return math.sqrt(off / on) if on > 0 else math.inf

@@ -55,10 +55,10 @@ def evolve(
     - `max_steps`: give up after so many attempts.
 
     **Returns:** a dataset with `coefficients(time, coefficient)`, `order(time, degree)`, `mass`, `least` (smallest
-    value of the density), `energy`, `dissipation`, `entropy`, `speed_squared`, `spectral_tail` and `resolution`, all (time,);
-    attributes `status` ("complete" or "UNDER_RESOLVED"), `end` (time reached), `steps`, `rejected`, `geometry`,
-    `equation`. A run that stops early has the state at its end as its last frame. Coefficients of frames with a
-    lower resolution than the last are filled up with zeros.
+    value of the density), `energy`, `dissipation`, `entropy`, `speed_squared`, `spectral_tail` and `resolution`, all
+    (time,); attributes `status` ("complete" or "UNDER_RESOLVED"), `end` (time reached), `steps`, `rejected`,
+    `geometry`, `equation`. A run that stops early has the state at its end as its last frame. Coefficients of frames
+    with a lower resolution than the last are filled up with zeros.
 
     **Raises:** `InputError` for bad input; :class:`SolveError` if a state is not finite or there are too many steps.
     """

@@ -30,6 +30,7 @@ __all__ = ["GrowthModes", "degree_content", "what_grows"]
 
 _MOST = 32
 _SAME = 1e-6  # rates that differ by less, relative to the largest eigenvalue, belong to one multiple eigenvalue
+_ROUNDING = 1e-13  # of the squared length of a mode: less is no change of the measure
 _ROWS = 2**20
 
 
@@ -115,7 +116,7 @@ def degree_content(tokens: Any, modes: Any, degrees: Any, weights: Any = None) -
     masses = check_weights(weights, len(x))
     power = (_circle_power if x.shape[1] == 2 else _sphere_power)(x, u * masses[:, None], k)
     size = np.einsum("n,mnd->m", masses, np.abs(u) ** 2)
-    return _shares(power, 1e-18 * np.maximum(size, 1e-300))
+    return _shares(power, _ROUNDING * np.maximum(size, 1e-300))
 
 
 def _top(highest: int | None, default: int) -> int:

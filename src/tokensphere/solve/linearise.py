@@ -21,7 +21,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import CircleSeries, Dense, SphereSeries
+from tokensphere.attention import AbstractAttention, CircleSeries, Dense, SphereSeries
 from tokensphere.errors import InputError, check_positive_int, check_tokens, check_weights
 from tokensphere.flows import AbstractFlow, AttentionFlow, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
@@ -45,8 +45,8 @@ class Linearisation:
     """The leading part of the spectrum of J at a state of tokens.
 
     **Fields:** `eigenvalues` (m,) complex, by decreasing real part; `modes` (m, n, dim) complex tangent fields,
-    Σ_i w_i |u_i|² = 1; `residuals` (m,), |Ju − λu| in the same norm; `speed`, the largest |velocity| of a token, but for
-    the `rotation` Ω (dim, dim) of the state, 0 if it does not turn rigidly (the modes are those in the turning frame);
+    Σ_i w_i |u_i|² = 1; `residuals` (m,), |Ju − λu| in the same norm; `speed`, the largest |velocity| of a token without
+    the `rotation` Ω (dim, dim) of the state, 0 if it does not turn rigidly (modes are those in the turning frame);
     `derivative`, "jvp" or "differences"; `solver`, "dense" or "arnoldi"; `hypotheses`; `tokens` and `weights`.
 
     A real perturbation is the real part of e^{λt} u.
@@ -172,7 +172,7 @@ def _way(flow: AbstractFlow, derivative: str | None, n: int, dim: int) -> tuple[
     if flow.attention is None:
         series = {2: CircleSeries, 3: SphereSeries}.get(dim)
         if series is None or n <= _DIRECT or not flow.isotropic:
-            chosen = Dense()
+            chosen: AbstractAttention = Dense()
         else:
             # Rows whose Z is lost beside the largest, e^{2β} times it, must be summed directly: not at moderate β.
             sharp = flow.beta * abs(1.0 if flow.query_key is None else float(flow.query_key)) > _MODERATE

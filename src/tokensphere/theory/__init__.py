@@ -14,6 +14,7 @@ from .equiangular import (
     equiangular_time,
 )
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
     RateOverflowError,
@@ -31,20 +32,17 @@ from .heat import heat_clock, heat_factors, heat_ratios, heat_regime
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .pairing import first_merger, pair_in_clock, pair_product, pair_rate, pair_time
 from .predict import predict_emergence
+from .quasi_linear import QuasiLinear, grenier_order, grenier_time, manifold_distance, quasi_linear_amplitude
 from .race import RaceResult, race
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
-    grenier_order,
-    grenier_time,
     layer_factors,
     layers_to_exit,
     leading_exit_time,
     linear_room,
-    manifold_distance,
-    quasi_linear_amplitude,
     white_noise_tokens,
 )
 
@@ -59,8 +57,10 @@ __all__ = [
     "Duration",
     "EmergencePrediction",
     "ExitLaw",
+    "Expansion",
     "Hypothesis",
     "Prediction",
+    "QuasiLinear",
     "RaceResult",
     "RateOverflowError",
     "RunnerUp",
@@ -83,7 +83,11 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
+<<<<<<< HEAD
     "first_merger",
+=======
+    "grenier_expansion",
+>>>>>>> main
     "grenier_order",
     "grenier_time",
     "growth_rates",

@@ -1,4 +1,4 @@
-"""Clocks of the emergence: exits, layers, the propagation-of-chaos constant and the quasi-linear phase.
+"""Clocks of the emergence: exits, layers and the propagation-of-chaos constant.
 
     T_exit ~ ln(delta sqrt(n)) / lambda_max         slope 1/(2 lambda_max) per unit of ln n
 
@@ -14,9 +14,8 @@ import numpy as np
 
 from ..errors import InputError, check_beta, check_dim
 from ..special import mean_resultant
-from .degrees import dominant_degree, runner_up
+from .degrees import dominant_degree
 from .growth import (
-    RateOverflowError,
     check_flow,
     check_real,
     growth_rates,
@@ -29,14 +28,10 @@ from .race import check_threshold
 __all__ = [
     "critical_tilt",
     "dobrushin_constant",
-    "grenier_order",
-    "grenier_time",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
     "linear_room",
-    "manifold_distance",
-    "quasi_linear_amplitude",
     "white_noise_tokens",
 ]
 
@@ -84,72 +79,6 @@ def dobrushin_constant(beta: float, flow: str = "usa") -> float:
     if check_flow(flow) == "sa":
         raise InputError("flow must be 'usa' or 'usa-shifted': the constant of 'sa' is not known")
     return safe_exp(beta) if flow == "usa" else 1.0
-
-
-def grenier_order(beta: float, dim: int) -> int:
-    """Smallest integer m with m lambda_max > C = e^beta (USA): order m - 1 closes the estimate.
-
-    **Arguments:** `beta` >= 0; `dim` >= 2.  **Returns:** int.  **Raises:** InputError; RateOverflowError.
-
-    **Source:** Grenier scheme of [2410.23228]; derived.
-    """
-    log_rate = float(log_growth_rates(beta, dim, dominant_degree(beta, dim), "usa-shifted"))
-    if log_rate < -700.0:
-        raise RateOverflowError(f"the Grenier order at beta = {beta:g}, dim = {dim} is larger than any float")
-    return math.floor(math.exp(-log_rate)) + 1
-
-
-def grenier_time(rate: float, amplitude: float, threshold: float = 0.1) -> float:
-    """Time ln(delta/epsilon)/lambda_max until which an expansion in epsilon e^{lambda_max t} is controlled.
-
-    **Arguments:** `rate` lambda_max > 0; `amplitude` epsilon > 0; `threshold` delta in (0, 1).
-
-    **Returns:** float >= 0.  **Raises:** InputError.  **Source:** [2410.23228].
-    """
-    if not rate > 0 or not amplitude > 0:
-        raise InputError(f"rate and amplitude must be > 0, got {rate!r} and {amplitude!r}")
-    return max(math.log(check_threshold(threshold) / amplitude), 0.0) / rate
-
-
-def manifold_distance(beta: float, dim: int, amplitude: float, threshold: float = 1.0) -> float:
-    """Relative distance to the k_max-periodic manifold at exit.
-
-        (epsilon/delta)^{1 - lambda_2nd/lambda_max}
-
-    **Arguments:** `beta` >= 0; `dim` >= 2; `amplitude` epsilon in (0, delta] of both leading degrees at the
-    start; `threshold` delta, default 1.
-
-    **Returns:** float in (0, 1].  **Raises:** InputError.  **Source:** derived, [2410.23228].
-    """
-    if not 0.0 < amplitude <= threshold:
-        raise InputError(f"amplitude must be in (0, {threshold:g}], got {amplitude!r}")
-    return float((amplitude / threshold) ** runner_up(beta, dim).gap)
-
-
-def quasi_linear_amplitude(times: Any, beta: float, degree: int, amplitude: float, flow: str = "usa") -> np.ndarray:
-    """Second order g_2 of the quasi-linear expansion on the circle: the coefficient of cos(2 k theta).
-
-        g_1 = A e^{lambda_k t} cos(k theta)
-        g_2 = 2 pi k^2 (I_k/beta) A^2 cos(2 k theta)
-              (e^{2 lambda_k t} - e^{lambda_2k t}) / (2 lambda_k - lambda_2k)
-
-    **Arguments:** `times`, any shape; `beta` > 0; `degree` k >= 1; `amplitude` A of a density with respect to
-    d theta; `flow` "usa" or "usa-shifted".
-
-    **Returns:** float64 array of the shape of `times`.
-
-    **Raises:** InputError (flow="sa" has other quadratic terms); RateOverflowError.
-
-    **Source:** derived (Grenier expansion of [2410.23228]).
-    """
-    if check_flow(flow) == "sa":
-        raise InputError("flow must be 'usa' or 'usa-shifted' for this closed form")
-    one, two = growth_rates(beta, 2, [degree, 2 * degree], flow).tolist()
-    t = np.asarray(times, dtype=np.float64)
-    gap = 2.0 * one - two
-    # lambda_k = k^2 I_k / beta, so the prefactor is 2 pi lambda_k A^2.
-    spread = np.exp(two * t) * (np.expm1(gap * t) / gap if gap else t)
-    return np.asarray(2.0 * np.pi * one * amplitude**2 * spread)
 
 
 def layer_factors(

@@ -45,6 +45,8 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry(
         "M2", "Dominant degree over beta and dimension", "2410.23228, section 4; derived", 2, "rates:dominant_degrees"
     ),
+    Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
+    Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
 )
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 
