@@ -83,11 +83,8 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
-<<<<<<< HEAD
     "first_merger",
-=======
     "grenier_expansion",
->>>>>>> main
     "grenier_order",
     "grenier_time",
     "growth_rates",
