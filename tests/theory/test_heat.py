@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from scipy.special import iv
+from scipy.integrate import solve_ivp
+from scipy.special import iv, ndtri
 
+import tokensphere as ts
 from tokensphere.errors import InputError
-from tokensphere.theory import growth_rates, heat_clock, heat_factors, heat_ratios, heat_regime
+from tokensphere.theory import growth_rates, heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 
 
 def test_ratios_against_the_table():
@@ -59,3 +61,22 @@ def test_the_record():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0])
+def test_a_bump_between_collapse_and_heat(value):
+    times = np.array([0.0, 0.5, 2.0, 9.0])
+    for beta, v in ((10.0, 0.04), (50.0, 0.3)):
+        run = solve_ivp(
+            lambda _, v, b=beta: -2 * value * v / (1 + b * v), (0, 9), [v], t_eval=times, rtol=1e-11, atol=1e-16
+        )
+        np.testing.assert_allclose(heat_variance(beta, v, times, value), run.y[0], rtol=1e-6)
+    assert heat_variance(1e7, 0.5, 1e6, value) == pytest.approx(0.5 - 2 * value * 0.1, rel=1e-5)
+
+
+def test_a_bump_of_tokens():
+    """Quantiles of a narrow Gaussian on the circle under softmax attention."""
+    theta = 0.03 * ndtri((np.arange(400) + 0.5) / 400)
+    run = ts.simulate(ts.SelfAttention(800.0), ts.sphere.from_angles(theta), [0, 0.3, 0.6])
+    got = [ts.sphere.angles(x).var() for x in run.tokens.values]
+    np.testing.assert_allclose(got, heat_variance(800.0, got[0], [0, 0.3, 0.6], 1.0), rtol=0.01)

@@ -28,7 +28,7 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
-from .heat import heat_clock, heat_factors, heat_ratios, heat_regime
+from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .pairing import first_merger, pair_in_clock, pair_product, pair_rate, pair_time
 from .predict import predict_emergence
@@ -92,6 +92,7 @@ __all__ = [
     "heat_factors",
     "heat_ratios",
     "heat_regime",
+    "heat_variance",
     "k_cluster_state",
     "layer_factors",
     "layers_to_exit",

@@ -21,7 +21,7 @@ from .degrees import dominant_degree
 from .growth import check_flow, check_real, effective_neighbours, growth_rates, log_normaliser, safe_exp
 from .records import Hypothesis, Prediction
 
-__all__ = ["heat_clock", "heat_factors", "heat_ratios", "heat_regime"]
+__all__ = ["heat_clock", "heat_factors", "heat_ratios", "heat_regime", "heat_variance"]
 
 _SMALL = 0.1  # largest Lambda_k/(2 beta) at which the limit is trusted
 
@@ -119,3 +119,31 @@ def heat_regime(
         tuple(hypotheses),
         f"relative error about Lambda_k/(2 beta) = {eigenvalue / (2 * beta):.3g}",
     )
+
+
+def heat_variance(beta: float, variance: float, times: Any, value: float = -1.0) -> np.ndarray:
+    """Variance of a narrow Gaussian bump under SA with V = gamma I, at any beta: between linear collapse and heat.
+
+        d v/dt = -2 gamma v/(1 + beta v),      y + ln y = y_0 + ln y_0 - 2 gamma t,  y = beta v
+
+    A Gaussian stays one, exactly in flat space. For beta v >> 1 it is heat, v = v_0 - 2 gamma t/beta.
+
+    **Arguments:** `beta` > 0; `variance` v_0 > 0 (square radians along each direction); `times` >= 0; `value` gamma.
+
+    **Returns:** float64 array of the shape of `times`. On the sphere the relative error is about v.
+
+    **Raises:** InputError.
+
+    **Source:** derived.
+    """
+    from scipy.special import wrightomega
+
+    beta, gamma, first = _positive_beta(beta), check_real(value, "value"), check_real(variance, "variance")
+    if first <= 0:
+        raise InputError(f"variance must be > 0, got {variance!r}")
+    t = np.asarray(times, dtype=np.float64)
+    if not (np.isfinite(t) & (t >= 0)).all():
+        raise InputError(f"times must hold finite numbers >= 0, got {times!r}")
+    y = beta * first
+    # w + ln w = z is solved by the Wright omega function.
+    return np.asarray(wrightomega(y + math.log(y) - 2.0 * gamma * t)) / beta
