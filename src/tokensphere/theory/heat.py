@@ -130,7 +130,7 @@ def heat_variance(beta: float, variance: float, times: Any, value: float = -1.0)
 
     **Arguments:** `beta` > 0; `variance` v_0 > 0 (square radians along each direction); `times` >= 0; `value` gamma.
 
-    **Returns:** float64 array of the shape of `times`. On the sphere the relative error is about v.
+    **Returns:** float64 array of the shape of `times`. On the sphere the relative error is about v + t/beta.
 
     **Raises:** InputError.
 
