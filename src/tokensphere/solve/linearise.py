@@ -27,7 +27,7 @@ from tokensphere.flows import AbstractFlow, AttentionFlow, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.theory import Hypothesis
 
-from .loop import SolveError
+from .loop import SolveError, as_leaf
 from .spectrum import BLOCK, DENSE, leading_spectrum
 
 __all__ = ["DERIVATIVES", "Linearisation", "linearise", "stationarity"]
@@ -194,6 +194,8 @@ def _products(flow: AbstractFlow, tokens: Any, weights: Any, fields: Any) -> Any
 def _jvp(flow: AbstractFlow, tokens: np.ndarray, weights: Any) -> Along:
     """Derivatives (k, n, dim) of the velocity along the fields (k, n, dim)."""
     x, w = jnp.asarray(tokens), None if weights is None else jnp.asarray(weights)
+    if isinstance(flow, AttentionFlow) and isinstance(flow.attention, Dense):
+        flow = jax.tree.map(as_leaf, flow)  # one compilation for every β; a series needs to know its own
 
     def along(fields: np.ndarray) -> np.ndarray:
         # One shape only is ever compiled: a block where the whole matrix is made, else one field.
