@@ -15,6 +15,7 @@ import numpy as np
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, not_applicable
 from tokensphere.flows import AlignmentFlow, SelfAttention
+from tokensphere.observe import clusters as find_clusters
 from tokensphere.solve import Event, Moment, simulate
 from tokensphere.sphere import angles, from_angles, moments, uniform
 from tokensphere.theory import (
@@ -140,8 +141,8 @@ def _motion(name: str, limit: AlignmentLimit, run: np.ndarray, soft: np.ndarray,
 
 
 _BACKWARD_BETA, _BACKWARD_TOKENS, _WIDTH = 10.0, 10_000, 0.2
-_MEANS = np.array([0.0, 1.0, 2.4, 4.3])
-_SHARP = 6.0  # time at which every bump is a point
+_MEANS = np.array([0.0, 1.2, 2.8, 4.55])
+_SHARP = 15.0  # time at which every bump is a point
 _MERGED = 1e-3  # radians: two point clusters that near count as one
 
 
@@ -159,18 +160,18 @@ def backward_heat(progress: Progress) -> Outcome:
     times = np.concatenate([[0.0], np.geomspace(0.01, _SHARP, 40)])
     run = simulate(flow, from_angles(theta), times, rtol=1e-7)
     frames = run.tokens.values
-    around = [[float(np.std(_wrapped(angles(x[label == j]) - _MEANS[j]))) for j in range(4)] for x in frames]
-    spread = np.array(around)
+    spread = np.array([[_half_width(angles(x[label == j]) - _MEANS[j]) for j in range(4)] for x in frames])
     predicted = np.sqrt(heat_variance(_BACKWARD_BETA, float(np.mean(spread[0] ** 2)), times, 1.0))
     energies = [flow.energy(x, shifted=True) for x in frames]
-    clusters, masses, t = _collapsed(frames[-1], label), np.full(4, 0.25), float(times[-1])
+    points = find_clusters(frames[-1], 0.02)
+    clusters, masses, t = points.positions, points.masses, float(times[-1])
     lone = first_merger(clusters, _BACKWARD_BETA, angle=0.1)
     # The first plateau begins when the bumps are points of 0.02 rad.
     sharp = float(times[np.argmax(spread.mean(axis=1) < 0.02)])
     clock, energy, steps = list(times[1:]), energies[1:], [sharp]
     meeting = None
     while len(clusters) > 1:
-        progress(0.4 + 0.15 * (4 - len(clusters)), f"{len(clusters)} clusters")
+        progress(0.9 - 0.1 * min(len(clusters), 5), f"{len(clusters)} clusters")
         save = t + np.concatenate([[0.0], np.geomspace(1e-3 * t, 1e10, 120)])
         events = (Event("merged", _nearness(_MERGED), terminal=True, at_start=True), Event("near", _nearness(0.1)))
         out = simulate(flow, clusters, save, rtol=1e-9, weights=masses, events=events, max_steps=200_000)
@@ -193,6 +194,7 @@ def backward_heat(progress: Progress) -> Outcome:
     verdicts = (
         compare("width of the bumps, t <= 0.4, relative to the law of a bump, within 1/beta", 0.0, error, 0.1),
         compare("largest fall of the energy", 0.0, drop, 1e-12),
+        compare("clusters after the collapse", 4, points.count, 0),
         compare("steps of the staircase", 3, len(ratios), 0),
         Verdict(
             "plateaus long in log t",
@@ -236,10 +238,10 @@ def _wrapped(theta: np.ndarray) -> np.ndarray:
     return np.asarray(np.angle(np.exp(1j * theta)))
 
 
-def _collapsed(tokens: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """The mean direction of every bump."""
-    means = np.stack([tokens[label == j].mean(axis=0) for j in range(4)])
-    return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True))
+def _half_width(theta: np.ndarray) -> float:
+    """Standard deviation of a normal by its quantiles: a token that goes over to another bump does not count."""
+    low, high = np.quantile(_wrapped(theta), [0.1586553, 0.8413447])
+    return float(0.5 * (high - low))
 
 
 def _nearness(angle: float) -> Any:
