@@ -50,9 +50,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M15", "Query, key and value matrices", "2410.23228, open question; derived", 10, "matrices:query_key_value"),
     Entry("M20", "Alignment on an eigenspace", "2509.25040, figure 1; derived", 30, "multiscale:alignment_phase"),
     Entry("M21", "Backward heat, staircase of the energy", "2509.25040, figures 2, 4", 8, "multiscale:backward_heat"),
-    Entry(
-        "M22", "Forward heat against the heat kernel", "2509.25040, figure 3; derived", 3, "multiscale:forward_heat"
-    ),
+    Entry("M22", "Forward heat against the heat kernel", "2509.25040, figure 3; derived", 3, "multiscale:forward_heat"),
     Entry("M23", "Pairing: the two-body law", "2509.25040; derived", 1, "multiscale:pairing"),
 )
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}

@@ -67,8 +67,8 @@ def query_key_value(progress: Progress) -> Outcome:
         "growth rate, real part",
         "turning, imaginary part",
         (
-            Curve("closed form", np.real(predicted), np.imag(predicted), "points", predicted=True),
             Curve("measured", np.real(measured), np.imag(measured), "points"),
+            Curve("closed form", np.real(predicted), np.imag(predicted), "points", predicted=True),
         ),
     )
     line = Panel(

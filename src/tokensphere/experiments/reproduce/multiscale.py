@@ -66,15 +66,16 @@ def alignment_phase(progress: Progress) -> Outcome:
             *_softmax(name, limit, value, times, away[:, :_SOFTMAX_TOKENS], soft_away, soft.tokens.values[-1]),
             _motion(name, limit, run, soft.tokens.values, times),
         ]
-        fit = np.exp(-limit.rate * (times - times[-1])) * away[-1].mean()
+        middle, soft_middle = np.median(away, axis=1), np.median(soft_away, axis=1)
+        fit = np.exp(-limit.rate * (times - times[-1])) * middle[-1]
         curves = (
-            Curve("limit flow, mean", times, away.mean(axis=1)),
-            Curve("softmax, mean", times, soft_away.mean(axis=1)),
+            Curve("limit flow, median", times, middle),
+            Curve("softmax, median", times, soft_middle),
             Curve("predicted rate", times, np.minimum(fit, 1.0), predicted=True, color=0),
         )
         panels.append(Panel(f"{name}: {limit.kind}", "time t", "distance to the eigenspace", curves, log_y=True))
         key = name.replace(" ", "_")
-        data |= {f"{key}_distance": away.mean(axis=1), f"{key}_softmax": soft_away.mean(axis=1), "time": times}
+        data |= {f"{key}_distance": middle, f"{key}_softmax": soft_middle, "time": times}
     return Outcome(tuple(verdicts), tuple(panels), data)
 
 
