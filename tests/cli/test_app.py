@@ -14,17 +14,18 @@ from tokensphere import studies
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("predict",), ("run",), ("sweep",), ("report",)], ids=lambda c: "-".join(c) or "app"
+    "command", [(), ("predict",), ("run",), ("sweep",), ("reproduce",), ("report",)], ids=lambda c: "-".join(c) or "app"
 )
 def test_help(call, command):
     code, out, err = call(*command, "--help")
     assert (code, err) == (0, "")
     assert "Usage: tokensphere" in out
     wanted = {
-        (): ["predict", "run", "sweep", "report", "--version"],
+        (): ["predict", "run", "sweep", "reproduce", "report", "--version"],
         ("predict",): ["--beta", "--dim", "--tokens", "--flow", "--threshold", "--noise", "--json", "first:last:count"],
         ("run",): ["--set", "--out", "--resume", "--explain", "--figures", "--no-figures", "--strict", "--json"],
         ("sweep",): ["--over", "--list", "--set", "--out", "--workers", "--dask", "--slurm", "--submitit"],
+        ("reproduce",): ["NAMES", "--list", "--out", "--again", "--no-figures", "--strict", "--json"],
         ("report",): ["FOLDER", "--json"],
     }
     for text in wanted[command]:
@@ -213,10 +214,12 @@ assert not loaded, loaded
     ("arguments", "heavy"),
     [
         (("--help",), {"jax", "scipy", "numpy", "zarr", "xarray", "pydantic", "matplotlib"}),
+        (("reproduce", "--help"), {"jax", "scipy", "numpy", "zarr", "xarray", "matplotlib"}),
+        (("reproduce", "--list"), {"jax", "scipy", "numpy", "zarr", "xarray", "matplotlib"}),
         (("run", "--help"), {"jax", "scipy", "numpy", "zarr", "xarray", "matplotlib"}),
         (("predict", "--beta", "5", "--tokens", "2000"), {"jax", "diffrax", "equinox", "zarr", "xarray", "matplotlib"}),
     ],
-    ids=["help", "run help", "predict"],
+    ids=["help", "reproduce help", "reproduce list", "run help", "predict"],
 )
 def test_commands_load_only_what_they_need(arguments, heavy):
     code = LIGHT.format(heavy=heavy)

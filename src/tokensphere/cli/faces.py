@@ -90,7 +90,7 @@ def write_faces(console: Console, prepared: Prepared, outcome: Outcome) -> None:
     try:
         figures = faces.figures(prepared, outcome)
     except InputError as error:
-        console.print(f"No figures and no report: {error}", soft_wrap=True)
+        console.print(f"No figures and no report: {error}", soft_wrap=True, markup=False)
         return
     paths = save_figures(figures, outcome.folder / "figures")
     names = ", ".join(path.name for path in paths)

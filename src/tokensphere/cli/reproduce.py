@@ -56,8 +56,10 @@ def reproduce(
         return
 
     from tokensphere.studies.folder import RunError
+    from tokensphere.studies.reproduce import check_place
     from tokensphere.studies.reproduce import reproduce as run_items
 
+    check_place(out)
     seconds = sum(entry.seconds for entry in entries)
     what = f"{len(entries)} item{'' if len(entries) == 1 else 's'}, about {seconds:.0f} s on two cores if none is done"
     console.print(f"{what}; folder {out}\n", soft_wrap=True, markup=False)
@@ -102,7 +104,8 @@ def _painter(console: Console) -> Callable[[Reproduced], None] | None:
     import importlib.util
 
     if importlib.util.find_spec("matplotlib") is None:
-        console.print("No figures: they need matplotlib: pip install 'tokensphere[plots]'\n", soft_wrap=True)
+        sentence = "No figures: they need matplotlib: pip install 'tokensphere[plots]'\n"
+        console.print(sentence, soft_wrap=True, markup=False)
         return None
 
     def draw(result: Reproduced) -> None:

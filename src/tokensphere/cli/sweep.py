@@ -139,7 +139,7 @@ def _figure(console: Console, name: str, folder: Path) -> None:
             raise InputError(f"unknown figure '{name}'; known: {', '.join(makers)}")
         path = save_figures({name: makers[name](open_sweep(folder))}, folder)[0]
     except InputError as error:
-        console.print(f"No figure: {error}", soft_wrap=True)
+        console.print(f"No figure: {error}", soft_wrap=True, markup=False)
         return
     console.print(f"Figure: {path}", soft_wrap=True)
 

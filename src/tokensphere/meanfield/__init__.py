@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from .base import AbstractMeanField
 from .circle import CircleMeanField
+from .sphere_harmonic import SphereMeanField
+from .zonal import ZonalMeanField
 
-__all__ = ["AbstractMeanField", "CircleMeanField"]
+__all__ = ["AbstractMeanField", "CircleMeanField", "SphereMeanField", "ZonalMeanField"]

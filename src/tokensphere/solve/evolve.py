@@ -170,9 +170,9 @@ class _Loop:
             self.rate, self._damping = self.equation.rate(self.c), self.equation.damping()
 
     def _first_step(self, rtol: float) -> float:
-        """From the size of the rate against that of the perturbation."""
+        """From the sizes of transport and noise, which may cancel, against that of the perturbation."""
         size = self.equation.size(self.c)
-        change = float(np.abs(self.rate - self._damping * self.c).max())
+        change = max(float(np.abs(self.rate).max()), float(np.abs(self._damping * self.c).max()))
         fastest = change / size if size > 0 else 0.0
         return float(0.1 * rtol ** (1.0 / self.method.order) / fastest) if fastest > 0 else 1e-3
 

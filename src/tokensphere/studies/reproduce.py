@@ -22,7 +22,7 @@ from .folder import disk_full
 from .lock import LockedError, locked
 from .reproduced import load_outcome, save_failure, save_outcome
 
-__all__ = ["ItemProgress", "Reproduced", "reproduce"]
+__all__ = ["ItemProgress", "Reproduced", "check_place", "reproduce"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ class Reproduced:
         }
 
 
+def check_place(folder: Path) -> None:
+    """Refuse a place that cannot hold the folders of items: `InputError`."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; choose another --out")
+
+
 def reproduce(
     entries: Iterable[Entry],
     folder: Path,
@@ -97,9 +103,8 @@ def reproduce(
 
     **Raises:** `InputError` if `folder` is no folder; :class:`~tokensphere.studies.folder.DiskFullError`.
     """
+    check_place(folder)
     todo = list(entries)
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; choose another --out")
     results = []
     for index, entry in enumerate(todo):
         place = folder / entry.id

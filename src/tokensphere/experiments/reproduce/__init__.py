@@ -42,17 +42,24 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
-    Entry(
-        "M2", "Dominant degree over beta and dimension", "2410.23228, section 4; derived", 2, "rates:dominant_degrees"
-    ),
+    Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
+    Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 25, "rates:growth"),
+    Entry("M4", "Durations of the phases", "2410.23228; derived", 50, "times:phase_durations"),
+    Entry("M5", "Which degree wins at finite n", "derived", 40, "times:winner_law"),
+    Entry("M6", "The published notebook's particles", "2410.23228, notebook", 30, "notebook:particles"),
     Entry("M8", "Orders of Grenier's expansion", "2410.23228, appendix C.4; derived", 3, "grenier:grenier_orders"),
     Entry("M9", "Approach to the periodic manifold", "2410.23228; derived", 4, "grenier:periodic_manifold"),
+    Entry("M12", "Where the clusters stand", "2410.23228, notebook", 15, "times:positions"),
     Entry("M15", "Query, key and value matrices", "2410.23228, open question; derived", 10, "matrices:query_key_value"),
     Entry("M20", "Alignment on an eigenspace", "2509.25040, figure 1; derived", 30, "multiscale:alignment_phase"),
     Entry("M21", "Backward heat, staircase of the energy", "2509.25040, figures 2, 4", 8, "multiscale:backward_heat"),
     Entry("M22", "Forward heat against the heat kernel", "2509.25040, figure 3; derived", 3, "multiscale:forward_heat"),
     Entry("M23", "Pairing: the two-body law", "2509.25040; derived", 1, "multiscale:pairing"),
+    Entry("M24", "Zonal density in three dimensions: reference", "derived", 4, "zonal:zonal_reference"),
+    Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 12, "zonal:three_solvers"),
+    Entry("M25", "One clock apart: SA and USA", "derived", 9, "rates:time_change"),
 )
+
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 
 

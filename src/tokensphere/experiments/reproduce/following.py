@@ -15,7 +15,7 @@ from tokensphere.solve import State, simulate
 from tokensphere.sphere import angles, moments
 from tokensphere.theory import growth_rates
 
-__all__ = ["History", "all_hold", "angle_marks", "at_most", "follow"]
+__all__ = ["History", "all_hold", "angle_marks", "at_most", "follow", "order_at"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,17 @@ class History:
         return np.arange(1, self.moments.shape[1] + 1)
 
 
-def follow(beta: float, tokens: np.ndarray, end: float, step: float, top: int) -> History:
+def order_at(tokens: np.ndarray, top: int) -> np.ndarray:
+    """Moments of degrees 1..`top` on the circle (complex), order parameters on other spheres."""
+    return moments(angles(tokens), top)[1:] if tokens.shape[1] == 2 else order_parameters(tokens, range(1, top + 1))
+
+
+def follow(
+    beta: float, tokens: np.ndarray, end: float, step: float, top: int, before: History | None = None
+) -> History:
     """Move tokens by USA (V = B = I) with fourth-order Runge-Kutta steps of `step` / λ_max until about `end`.
+
+    With `before`, the history of these tokens up to now, go on from it instead of from the start.
 
     **Arguments:** `tokens` (n, dim); `end` and `step` in units of 1/λ_max; `top`, the largest degree to follow. At
     `step` = 0.4 a step misses (0.4)^5/120 = 9e-5 of the amplitude of the fastest degree.
@@ -51,21 +60,24 @@ def follow(beta: float, tokens: np.ndarray, end: float, step: float, top: int) -
     size = step / float(growth_rates(beta, dim, np.arange(1, top + 1), "usa").max())
     seen: list[tuple[float, np.ndarray, float]] = []
 
-    def measured(x: np.ndarray) -> np.ndarray:
-        return moments(angles(x), top)[1:] if dim == 2 else order_parameters(x, range(1, top + 1))
-
     def look(state: State) -> None:
-        velocity = np.asarray(state.velocity)
-        seen.append((state.t, measured(np.asarray(state.tokens)), float(np.mean(np.sum(velocity**2, axis=1)))))
+        speed = float(np.mean(np.sum(np.asarray(state.velocity) ** 2, axis=1)))
+        seen.append((state.t, order_at(np.asarray(state.tokens), top), speed))
 
-    count = max(math.ceil(end / step), 1)
-    run = simulate(flow, tokens, [0.0, count * size], method="rk4", step_size=size, observe=look)
-    start = float(np.mean(np.sum(run.velocity.values[0] ** 2, axis=1)))
+    begun = 0.0 if before is None else float(before.times[-1])
+    count = max(math.ceil(end / step) - round(begun / size), 1)
+    first = tokens if before is None else before.tokens
+    run = simulate(flow, first, [begun, begun + count * size], method="rk4", step_size=size, observe=look)
+    times, order, speeds = (np.array(column) for column in zip(*seen, strict=True))
+    new = History(times, order, speeds, np.asarray(run.tokens.values[-1]))
+    if before is None:
+        speed = float(np.mean(np.sum(run.velocity.values[0] ** 2, axis=1)))
+        before = History(np.zeros(1), order_at(tokens, top)[None], np.array([speed]), tokens)
     return History(
-        np.array([0.0] + [t for t, _, _ in seen]),
-        np.stack([measured(tokens)] + [m for _, m, _ in seen]),
-        np.array([start] + [s for _, _, s in seen]),
-        np.asarray(run.tokens.values[-1]),
+        np.concatenate([before.times, new.times]),
+        np.concatenate([before.moments, new.moments]),
+        np.concatenate([before.speed, new.speed]),
+        new.tokens,
     )
 
 
