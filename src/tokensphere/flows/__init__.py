@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
 from .ensemble import EnsembleFlow
 from .self_attention import SelfAttention
@@ -9,6 +10,7 @@ from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = [
     "AbstractFlow",
+    "AlignmentFlow",
     "AttentionFlow",
     "EnsembleFlow",
     "SelfAttention",

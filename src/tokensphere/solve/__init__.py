@@ -8,6 +8,9 @@ from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
 from .geodesic import exponential, step_with_noise
+from .grows import GrowthModes, degree_content, what_grows
+from .linearise import Linearisation, linearise
+from .linearise_density import DensityLinearisation, linearise_density
 from .loop import Integrator, SolveError, State
 from .noise import Noise, deviation
 from .simulate import simulate
@@ -16,21 +19,27 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "DensityLinearisation",
     "Ensemble",
     "Event",
     "Fired",
+    "GrowthModes",
     "Integrator",
+    "Linearisation",
     "Moment",
     "Noise",
     "SolveError",
     "State",
     "Tableau",
     "all_within",
+    "degree_content",
     "deviation",
     "energy_slope_below",
     "evolve",
     "exponential",
     "linear_exit",
+    "linearise",
+    "linearise_density",
     "load_checkpoint",
     "remove_checkpoint",
     "run_batch",
@@ -38,4 +47,5 @@ __all__ = [
     "simulate",
     "step_with_noise",
     "tableau",
+    "what_grows",
 ]

@@ -1,5 +1,6 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
+from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
@@ -27,9 +28,11 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
+from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .noisy_exit import NoisyExit, noisy_exit
+from .pairing import first_merger, pair_in_clock, pair_product, pair_rate, pair_time
 from .predict import predict_emergence
 from .quasi_linear import QuasiLinear, grenier_order, grenier_time, manifold_distance, quasi_linear_amplitude
 from .race import RaceResult, race
@@ -48,6 +51,7 @@ from .timescales import (
 __all__ = [
     "DIAGNOSES",
     "FLOWS",
+    "AlignmentLimit",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -65,6 +69,8 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "TimeScales",
+    "alignment_limit",
+    "alignment_orbit",
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
@@ -82,10 +88,16 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
+    "first_merger",
     "grenier_expansion",
     "grenier_order",
     "grenier_time",
     "growth_rates",
+    "heat_clock",
+    "heat_factors",
+    "heat_ratios",
+    "heat_regime",
+    "heat_variance",
     "k_cluster_state",
     "kernel_rates",
     "layer_factors",
@@ -100,6 +112,10 @@ __all__ = [
     "nearest_switch",
     "noisy_exit",
     "noisy_order_parameter",
+    "pair_in_clock",
+    "pair_product",
+    "pair_rate",
+    "pair_time",
     "partition",
     "predict_emergence",
     "quasi_linear_amplitude",
