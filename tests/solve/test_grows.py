@@ -6,7 +6,7 @@ from scipy.special import ive
 
 import tokensphere as ts
 from tokensphere.errors import InputError
-from tokensphere.meanfield import CircleMeanField
+from tokensphere.meanfield import CircleMeanField, SphereMeanField, ZonalMeanField
 from tokensphere.solve import degree_content, linearise_density, what_grows
 from tokensphere.theory import dominant_degree, growth_rates
 
@@ -142,3 +142,18 @@ def test_a_density_that_moves_says_so():
 def test_bad_input(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_the_uniform_density_on_spheres():
+    """Zonal densities have one mode a degree, all densities on the 2-sphere 2k + 1."""
+    zonal = ZonalMeanField(beta=5.0, dim=4, resolution=16)
+    found = what_grows(zonal, zonal.uniform(), count=4)
+    rates = growth_rates(5.0, 4, range(1, 12))
+    np.testing.assert_allclose(found.rates.real, np.sort(rates)[::-1][:4], rtol=1e-8)
+    np.testing.assert_array_equal(found.dominant, 1 + np.argsort(-rates)[:4])
+    sphere = SphereMeanField(beta=5.0, flow="usa", resolution=10)
+    found = what_grows(sphere, sphere.uniform(), count=12)
+    want = np.sort(np.repeat(growth_rates(5.0, 3, range(1, 9), "usa"), 2 * np.arange(1, 9) + 1))[::-1][:12]
+    np.testing.assert_allclose(found.rates.real, want, rtol=1e-8)
+    np.testing.assert_array_equal(found.dominant, [3] * 7 + [2] * 5)
+    assert found.k_max == 3
