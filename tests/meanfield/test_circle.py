@@ -118,7 +118,7 @@ def test_lift_keeps_what_it_can():
         (lambda: CircleMeanField(1.0, noise=-1.0), "noise"),
         (lambda: CircleMeanField(800.0, "usa"), "usa-shifted"),
         (lambda: CircleMeanField(1.0).harmonics({1: 0.7}), "negative"),
-        (lambda: CircleMeanField(1.0).harmonics({65: 0.1}), "between 1 and 64, got 65"),
+        (lambda: CircleMeanField(1.0).harmonics({65: 0.1}), "degree 65 is above the resolution 64"),
         (lambda: CircleMeanField(1.0).check(np.zeros(65)), "mass 1"),
         (lambda: CircleMeanField(1.0).check(np.ones(3)), "shape"),
         (lambda: CircleMeanField(1.0).check(np.full(65, np.nan)), "coefficient 0 is not finite"),

@@ -13,6 +13,7 @@ kept; for SA, whose χ is not band limited, it is finer still. Rotations of the 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ import numpy as np
 from tokensphere.errors import InputError
 
 from .base import AbstractMeanField
+from .starts import uniform_plus
 
 __all__ = ["CircleMeanField"]
 
@@ -44,21 +46,12 @@ class CircleMeanField(AbstractMeanField):
 
     # -- states -----------------------------------------------------------------------------------------------
 
-    def harmonics(self, amplitudes: dict[int, complex]) -> np.ndarray:
+    def harmonics(self, amplitudes: Mapping[int, complex]) -> np.ndarray:
         """Coefficients of the uniform law with the given c_m, m ≥ 1: u = 1 + 2 Σ Re(c_m e^{imθ}).
 
         **Raises:** `InputError` for a degree that is not kept, or a density that is negative somewhere.
         """
-        c = np.zeros(self.resolution + 1, dtype=np.complex128)
-        c[0] = 1.0
-        for degree, amplitude in amplitudes.items():
-            if not 1 <= degree <= self.resolution:
-                raise InputError(f"degree must be between 1 and {self.resolution}, got {degree}")
-            c[degree] = amplitude
-        lowest = self.least(c)
-        if lowest < 0:
-            raise InputError(f"these amplitudes make the density negative (it reaches {lowest:.3g}); make them smaller")
-        return c
+        return uniform_plus(amplitudes, self.resolution)
 
     def check(self, coefficients: Any) -> np.ndarray:
         c = np.asarray(coefficients, dtype=np.complex128)
