@@ -5,10 +5,14 @@ from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, n
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
 from .equiangular import (
+    EquiangularPath,
     equiangular_curve,
+    equiangular_invariant,
     equiangular_layer_count,
+    equiangular_layer_path,
     equiangular_layer_time,
     equiangular_layers,
+    equiangular_path,
     equiangular_rate,
     equiangular_time,
 )
@@ -31,6 +35,7 @@ from .predict import predict_emergence
 from .race import RaceResult, race
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
+from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -48,18 +53,21 @@ from .timescales import (
 __all__ = [
     "DIAGNOSES",
     "FLOWS",
+    "SCHEMES",
     "ClusterState",
     "DegreeRate",
     "DegreeSwitch",
     "Diagnosis",
     "Duration",
     "EmergencePrediction",
+    "EquiangularPath",
     "ExitLaw",
     "Hypothesis",
     "Prediction",
     "RaceResult",
     "RateOverflowError",
     "RunnerUp",
+    "Scheme",
     "TimeScales",
     "cluster_angles",
     "cluster_energy",
@@ -71,9 +79,12 @@ __all__ = [
     "dominant_degree",
     "effective_neighbours",
     "equiangular_curve",
+    "equiangular_invariant",
     "equiangular_layer_count",
+    "equiangular_layer_path",
     "equiangular_layer_time",
     "equiangular_layers",
+    "equiangular_path",
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
@@ -89,8 +100,10 @@ __all__ = [
     "log_normaliser",
     "manifold_distance",
     "merger_time",
+    "mix_scheme",
     "near_uniform",
     "nearest_switch",
+    "ngpt_scheme",
     "noisy_order_parameter",
     "partition",
     "predict_emergence",
@@ -98,6 +111,7 @@ __all__ = [
     "race",
     "rotation_rates",
     "runner_up",
+    "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
     "stationary_order_parameter",
