@@ -9,6 +9,7 @@ import tokensphere
 from .explain_attention import explain_attention
 from .predict import predict
 from .report import report
+from .reproduce import reproduce
 from .run import run
 from .sweep import sweep
 
@@ -23,5 +24,6 @@ app = App(
 app.command(predict)
 app.command(run)
 app.command(sweep)
+app.command(reproduce)
 app.command(report)
 app.command(explain_attention)

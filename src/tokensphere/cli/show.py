@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tokensphere.experiments import Verdict
     from tokensphere.theory import EmergencePrediction
 
-__all__ = ["number", "power", "show_prediction", "show_table", "show_verdicts"]
+__all__ = ["COLOURS", "number", "power", "show_prediction", "show_table", "show_verdicts"]
 
-_COLOURS = {"agrees": "green", "disagrees": "bold red", "not applicable": "yellow"}
+COLOURS = {"agrees": "green", "disagrees": "bold red", "not applicable": "yellow"}
 _GAP = "  "
 _LOG10_LEAST = -307.0  # smaller floats lose digits
 
@@ -61,7 +61,7 @@ def show_table(
     console.print(Text(title, style="bold"), soft_wrap=True)
     for line, heading in _lay_out(header, rows, left, console.width if console.is_terminal else None, keys):
         text = Text(line, style="bold" if heading else "")
-        for outcome, style in _COLOURS.items():
+        for outcome, style in COLOURS.items():
             text.highlight_regex(rf"^{outcome}(?=\s|$)", style)
         console.print(text, soft_wrap=True)
     console.print()

@@ -7,6 +7,7 @@ from .density import density
 from .energy import energy
 from .files import emergence_figures, png_bytes, save_figures
 from .order import order_parameters
+from .panels import panels
 from .phase_diagram import phase_diagram
 from .trajectories import trajectories
 
@@ -16,6 +17,7 @@ __all__ = [
     "emergence_figures",
     "energy",
     "order_parameters",
+    "panels",
     "phase_diagram",
     "png_bytes",
     "save_figures",

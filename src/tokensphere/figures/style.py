@@ -27,6 +27,7 @@ __all__ = [
     "WIDTH",
     "cluster_color",
     "degree_colors",
+    "family_colors",
     "headline",
     "in_style",
     "new_figure",
@@ -135,6 +136,20 @@ def degree_colors(degrees: Iterable[int]) -> dict[int, str]:
         turned = [_DEGREES[(k - 1 + i) % len(_DEGREES)] for i in range(len(_DEGREES))]
         colors[k] = next((color for color in turned if color not in colors.values()), turned[0])
     return colors
+
+
+def family_colors(numbers: Iterable[int]) -> dict[int, str]:
+    """A colour for each of some numbers, those of degrees while they suffice, else steps of a dark-to-light scale."""
+    distinct = sorted(set(numbers))
+    if all(number < len(_DEGREES) for number in distinct):
+        return {number: _DEGREES[number] for number in distinct}
+    if len(distinct) <= len(_DEGREES):
+        return dict(zip(distinct, _DEGREES, strict=False))
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    places = [0.9 * i / (len(distinct) - 1) for i in range(len(distinct))]
+    return {number: to_hex(colormaps["viridis"](place)) for number, place in zip(distinct, places, strict=True)}
 
 
 def cluster_color(rank: int) -> str:
