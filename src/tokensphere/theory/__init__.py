@@ -30,6 +30,8 @@ from .growth import (
     self_term_slowdown,
     uniform_energy,
 )
+from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
+from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .predict import predict_emergence
 from .race import RaceResult, race
@@ -63,6 +65,7 @@ __all__ = [
     "EquiangularPath",
     "ExitLaw",
     "Hypothesis",
+    "LongContext",
     "Prediction",
     "RaceResult",
     "RateOverflowError",
@@ -71,6 +74,8 @@ __all__ = [
     "TimeScales",
     "cluster_angles",
     "cluster_energy",
+    "competing_beta",
+    "critical_gamma",
     "critical_noise",
     "critical_tilt",
     "degree_switches",
@@ -88,6 +93,7 @@ __all__ = [
     "equiangular_rate",
     "equiangular_time",
     "exit_law",
+    "gradient_limit",
     "grenier_order",
     "grenier_time",
     "growth_rates",
@@ -95,9 +101,12 @@ __all__ = [
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
+    "lifetime_constant",
     "linear_room",
     "log_growth_rates",
     "log_normaliser",
+    "log_two_cluster_lifetime",
+    "long_context",
     "manifold_distance",
     "merger_time",
     "mix_scheme",
@@ -117,6 +126,7 @@ __all__ = [
     "stationary_order_parameter",
     "to_json",
     "tokens_needed",
+    "two_cluster_lifetime",
     "uniform_energy",
     "white_noise_tokens",
 ]
