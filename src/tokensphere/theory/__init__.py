@@ -1,6 +1,7 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
+from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
@@ -33,8 +34,15 @@ from .growth import (
 from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
 from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
+from .noisy import critical_kappa, order_at_rest, tricritical_beta
 from .predict import predict_emergence
 from .race import RaceResult, race
+from .random_values import (
+    alignment_probability,
+    antipodal_exponent,
+    antipodal_threshold,
+    random_value_drift,
+)
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
@@ -72,10 +80,14 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "TimeScales",
+    "alignment_probability",
+    "antipodal_exponent",
+    "antipodal_threshold",
     "cluster_angles",
     "cluster_energy",
     "competing_beta",
     "critical_gamma",
+    "critical_kappa",
     "critical_noise",
     "critical_tilt",
     "degree_switches",
@@ -97,6 +109,7 @@ __all__ = [
     "grenier_order",
     "grenier_time",
     "growth_rates",
+    "hemisphere_probability",
     "k_cluster_state",
     "layer_factors",
     "layers_to_exit",
@@ -114,10 +127,13 @@ __all__ = [
     "nearest_switch",
     "ngpt_scheme",
     "noisy_order_parameter",
+    "order_at_rest",
     "partition",
     "predict_emergence",
     "quasi_linear_amplitude",
     "race",
+    "random_value_drift",
+    "rank_collapse",
     "rotation_rates",
     "runner_up",
     "scheme_named",
@@ -126,6 +142,7 @@ __all__ = [
     "stationary_order_parameter",
     "to_json",
     "tokens_needed",
+    "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
     "white_noise_tokens",
