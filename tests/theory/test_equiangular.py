@@ -7,12 +7,18 @@ import pytest
 
 from tokensphere.errors import InputError
 from tokensphere.theory import (
+    SCHEMES,
     equiangular_curve,
+    equiangular_invariant,
     equiangular_layer_count,
+    equiangular_layer_path,
     equiangular_layer_time,
     equiangular_layers,
+    equiangular_path,
     equiangular_rate,
     equiangular_time,
+    mix_scheme,
+    ngpt_scheme,
 )
 
 
@@ -102,3 +108,110 @@ def test_any_number_of_tokens_and_equal_times():
     assert equiangular_rate(0.0, 1.0, 10**15) == pytest.approx(2 / (np.e + 1e15 - 1), rel=1e-12)
     once, again = equiangular_curve([1.0, 2.0], 1.0, 8), equiangular_curve([0.0, 1.0, 1.0, 2.0], 1.0, 8)
     np.testing.assert_allclose(again, [0.0, once[0], once[0], once[1]], atol=1e-11)
+
+
+# rho at t = 1 and 5 along the flow, after 10 layers of 0.1, and the rate at the start for n = 256, beta = 5
+TABLE = {
+    "post": (0.122098, 0.997503, 0.109789, 0.00495770),
+    "pre": (0.102653, 0.869257, 0.095090, 0.00495770),
+    "mix": (0.122098, 0.918566, 0.109789, 0.00495770),
+    "peri": (0.431443, 0.938517, 0.404211, 0.01339856),
+    "ngpt": (0.590953, 0.999820, 0.546836, 0.01339856),
+    "sqrt": (0.087045, 0.857301, 0.082487, 0.00495770),
+    "ln-scaling": (0.076188, 0.584458, 0.073519, 0.00495770),
+}
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_reference_values_of_every_scheme(scheme):
+    one, five, layers, rate = TABLE[scheme]
+    np.testing.assert_allclose(equiangular_curve([1, 5], 2, 32, scheme=scheme), [one, five], atol=6e-7)
+    assert equiangular_layers(10, 0.1, 2, 32, scheme=scheme)[-1] == pytest.approx(layers, abs=6e-7)
+    assert equiangular_rate(0, 5, 256, scheme=scheme) == pytest.approx(rate, abs=6e-9)
+
+
+def test_reference_radii():
+    assert equiangular_path(5, 2, 32, scheme="pre").radius == pytest.approx(3.61375, abs=6e-6)
+    assert equiangular_path(5, 2, 32, scheme="peri").radius == pytest.approx(5.28365, abs=6e-6)
+    assert equiangular_layer_path(10, 0.1, 2, 32, scheme="pre").radius[-1] == pytest.approx(1.212275, abs=6e-7)
+    original = equiangular_layer_path(10, 0.1, 2, 32, scheme=ngpt_scheme(original=True))
+    assert original.rho[-1] == pytest.approx(0.607788, abs=6e-7)
+
+
+@pytest.mark.parametrize("scheme", list(SCHEMES))
+def test_layers_of_every_scheme_tend_to_its_flow_at_order_one(scheme):
+    exact = float(equiangular_curve(2.0, 1.5, 16, scheme=scheme, start=0.1))
+    errors = [exact - equiangular_layers(m, 2.0 / m, 1.5, 16, scheme=scheme, start=0.1)[-1] for m in (200, 400, 800)]
+    orders = np.log2(np.divide(errors[:-1], errors[1:]))
+    np.testing.assert_allclose(orders, 1.0, atol=0.03)
+
+
+@pytest.mark.parametrize(("scaled", "plain"), [("sqrt", "post"), ("ln-scaling", "pre")])
+def test_decaying_steps_are_a_change_of_time(scaled, plain):
+    times = np.array([0.5, 3.0, 20.0])
+    a = equiangular_path(times, 3, 10, scheme=scaled, start=0.2)
+    b = equiangular_path(2 * np.sqrt(times + 1) - 2, 3, 10, scheme=plain, start=0.2)
+    np.testing.assert_allclose(a.log_gap, b.log_gap, atol=1e-9)
+    np.testing.assert_allclose(a.radius, b.radius, rtol=1e-9)
+
+
+def test_mix_is_post_then_pre():
+    times = np.array([0.3, 0.7, 0.7001, 2.0, 9.0])
+    mixed = equiangular_path(times, 2, 12, scheme=mix_scheme(0.7))
+    np.testing.assert_allclose(mixed.rho[:2], equiangular_curve(times[:2], 2, 12), rtol=1e-10)
+    assert (mixed.radius[:2] == 1).all()
+    later = equiangular_path(times[3:] - 0.7, 2, 12, scheme="pre", start=float(mixed.rho[1]))
+    np.testing.assert_allclose(mixed.rho[3:], later.rho, rtol=1e-9)
+    np.testing.assert_allclose(mixed.radius[3:], later.radius, rtol=1e-9)
+    for level in (0.05, 0.5, 0.9):
+        time = equiangular_time(level, 2, 12, scheme=mix_scheme(0.7))
+        assert equiangular_curve(time, 2, 12, scheme=mix_scheme(0.7)) == pytest.approx(level, rel=1e-9)
+    np.testing.assert_allclose(
+        equiangular_curve([1, 4], 2, 12, scheme=mix_scheme(0.0)), equiangular_curve([1, 4], 2, 12, scheme="pre")
+    )
+
+
+def test_terminal_slopes_are_those_of_the_laws():
+    """Within 1 % of the law: per time, per sqrt(t + 1), per log t; LN-Scaling reaches -1 like t^{-1/2} only."""
+
+    def slope(scheme, times, against):
+        return np.diff(equiangular_path(times, 2, 32, scheme=scheme).log_gap)[0] / np.diff(against(np.array(times)))[0]
+
+    assert slope("post", [6.0, 8.0], lambda t: t) == pytest.approx(SCHEMES["post"].law.rate, rel=0.01)
+    assert slope(ngpt_scheme(0.5), [12.0, 16.0], lambda t: t) == pytest.approx(ngpt_scheme(0.5).law.rate, rel=0.01)
+    roots = slope("sqrt", [30.0, 60.0], lambda t: np.sqrt(t + 1))
+    assert roots == pytest.approx(SCHEMES["sqrt"].law.rate, rel=0.01)
+    for name in ("pre", "peri", "mix"):
+        assert slope(name, [1e4, 1e5], np.log) == pytest.approx(SCHEMES[name].law.rate, rel=0.01)
+    assert slope("ln-scaling", [1e8, 1e9], np.log) == pytest.approx(SCHEMES["ln-scaling"].law.rate, rel=0.01)
+    assert abs(slope("ln-scaling", [50.0, 100.0], np.log) + 1) > 0.02
+    usa = np.diff(equiangular_path([4.0, 4.5], 1, 8, "usa").log_gap)[0] / 0.5
+    assert usa == pytest.approx(-5.43656, abs=2e-4)
+
+
+def test_the_invariant_of_schemes_with_a_radius():
+    assert equiangular_invariant(2, 32) == pytest.approx(1.723450, abs=6e-7)
+    for scheme in ("pre", "peri", "ln-scaling"):
+        path = equiangular_path(1e4, 1.3, 9, scheme=scheme, start=0.2, radius=1.7)
+        limit = equiangular_invariant(1.3, 9, start=0.2, radius=1.7)
+        assert np.exp(path.log_gap) * path.radius**2 == pytest.approx(limit, rel=1e-4)
+    # at beta = 0 it is (1 - rho) r^2 all along
+    path = equiangular_path([0.5, 2.0], 0, 9, scheme="pre", start=0.2, radius=1.7)
+    np.testing.assert_allclose(np.exp(path.log_gap) * path.radius**2, 0.8 * 1.7**2, rtol=1e-10)
+    with pytest.raises(InputError, match="simplex"):
+        equiangular_invariant(1.0, 5, start=-0.25)
+
+
+@pytest.mark.parametrize(
+    ("call", "text"),
+    [
+        (lambda: equiangular_curve(1, 1, 8, scheme="prel"), "unknown scheme 'prel'"),
+        (lambda: equiangular_curve(1, 1, 8, radius=2.0), "radius must be 1, for this scheme normalises, got 2.0"),
+        (lambda: equiangular_curve(1, 1, 8, scheme="pre", radius=0.0), "radius must be > 0"),
+        (lambda: ngpt_scheme(0.0), "alpha must be > 0"),
+        (lambda: mix_scheme(-1.0), "switch"),
+    ],
+)
+def test_bad_schemes_are_named(call, text):
+    with pytest.raises(InputError, match=text):
+        call()

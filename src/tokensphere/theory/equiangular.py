@@ -12,7 +12,6 @@ In high dimension independent uniform tokens are nearly orthogonal, ρ = 0, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,54 +19,21 @@ import numpy as np
 
 from ..errors import InputError, check_beta, check_positive_int, suggest
 from .growth import FLOWS, check_real
+from .schemes import Reading, Scheme, scheme_named
 
 __all__ = [
-    "SCHEMES",
     "Equiangular",
-    "Reading",
-    "Scheme",
+    "EquiangularPath",
     "equiangular_curve",
+    "equiangular_invariant",
     "equiangular_layer_count",
+    "equiangular_layer_path",
     "equiangular_layer_time",
     "equiangular_layers",
+    "equiangular_path",
     "equiangular_rate",
     "equiangular_time",
 ]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a token reads from the others: the weights `a` of itself and `b` of each other, ⟨θ,A⟩ and |A|²."""
-
-    a: float
-    b: float
-    along: float
-    squared: float
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """A normalisation scheme on equiangular tokens of common norm r.
-
-    `slowdown(reading, r, t)` is s in dθ/dt = P A/s; `growth(reading, r, t)` is dr/dt; `layer(reading, r, step, t)`
-    gives (c, e) of y' = cθ + eA; `normalised` says that a layer ends on the unit sphere.
-    """
-
-    slowdown: Callable[[Reading, float, float], float]
-    growth: Callable[[Reading, float, float], float]
-    layer: Callable[[Reading, float, float, float], tuple[float, float]]
-    normalised: bool
-
-
-# A further scheme is one entry here.
-SCHEMES: dict[str, Scheme] = {
-    "post": Scheme(
-        slowdown=lambda reading, r, t: 1.0,
-        growth=lambda reading, r, t: 0.0,
-        layer=lambda reading, r, step, t: (1.0, step),
-        normalised=True,
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -75,7 +41,8 @@ class Equiangular:
     """n equiangular tokens under a flow and a scheme.
 
     **Arguments:** `beta` ≥ 0; `n` ≥ 2 tokens; `flow` "sa", "usa" or "usa-shifted"; `scheme` a name in
-    :data:`SCHEMES`.
+    :data:`tokensphere.theory.SCHEMES` or a :class:`tokensphere.theory.Scheme`; `radius` r(0) > 0 (1 where the scheme
+    normalises).
 
     **Raises:** `InputError` for a bad value or an unknown name.
     """
@@ -83,21 +50,25 @@ class Equiangular:
     beta: float
     n: int
     flow: str = "sa"
-    scheme: str = "post"
+    scheme: str | Scheme = "post"
+    radius: float = 1.0
 
     def __post_init__(self) -> None:
         check_beta(self.beta)
         check_positive_int(self.n, "n", least=2)
-        for name, value, known in (("flow", self.flow, list(FLOWS)), ("scheme", self.scheme, list(SCHEMES))):
-            if value not in known:
-                raise InputError(f"unknown {name} {value!r}{suggest(str(value), known)}")
+        if self.flow not in FLOWS:
+            raise InputError(f"unknown flow {self.flow!r}{suggest(str(self.flow), FLOWS)}")
+        scheme = scheme_named(self.scheme)
+        if check_real(self.radius, "radius", 0.0) == 0 or (scheme.normalised(0.0) and self.radius != 1):
+            kept = "1, for this scheme normalises" if scheme.normalised(0.0) else "> 0"
+            raise InputError(f"radius must be {kept}, got {self.radius!r}")
         if self.flow == "usa" and self.beta > 700:
             raise InputError(f"beta = {self.beta:g} overflows in the USA clock; use 'usa-shifted'")
 
     @property
     def rules(self) -> Scheme:
         """The scheme itself."""
-        return SCHEMES[self.scheme]
+        return scheme_named(self.scheme)
 
     def reading(self, gap: float) -> Reading:
         """a, b, ⟨θ,A⟩ and |A|² at ρ = 1 − `gap`."""
@@ -125,7 +96,7 @@ class Equiangular:
         c, e = self.rules.layer(reading, r, step, t)
         squared = c * c + 2.0 * c * e * reading.along + e * e * reading.squared
         after = gap * (c + e * (reading.a - reading.b)) ** 2 / squared
-        return after, 1.0 if self.rules.normalised else math.sqrt(squared)
+        return after, 1.0 if self.rules.normalised(t) else math.sqrt(squared)
 
 
 def _gap(start: Any, n: int, name: str = "start") -> float:
@@ -137,44 +108,120 @@ def _gap(start: Any, n: int, name: str = "start") -> float:
     return 1.0 - rho
 
 
-def equiangular_rate(rho: float, beta: float, n: int, flow: str = "sa", scheme: str = "post") -> float:
-    """dρ/dt at t = 0 and r = 1.
+def equiangular_rate(
+    rho: float, beta: float, n: int, flow: str = "sa", scheme: str | Scheme = "post", *, radius: float = 1.0
+) -> float:
+    """dρ/dt at t = 0.
 
     **Arguments:** `rho` in [−1/(n−1), 1); the others as :class:`Equiangular`. **Source:** derived, exact.
     """
     gap = _gap(rho, n, "rho")
-    return gap * Equiangular(beta, n, flow, scheme).rates(-math.log(gap), 1.0, 0.0)[0]
+    return gap * Equiangular(beta, n, flow, scheme, radius).rates(-math.log(gap), radius, 0.0)[0]
 
 
-def equiangular_curve(
-    times: Any, beta: float, n: int, flow: str = "sa", scheme: str = "post", *, start: float = 0.0
-) -> np.ndarray:
-    """The common inner product ρ(t) along the flow, from ρ(0) = `start` and r(0) = 1.
+@dataclass(frozen=True, eq=False)
+class EquiangularPath:
+    """`rho` ρ, `log_gap` log(1 − ρ) (which keeps its digits) and `radius` r, all of the shape of `times`."""
+
+    times: np.ndarray
+    rho: np.ndarray
+    log_gap: np.ndarray
+    radius: np.ndarray
+
+
+def equiangular_path(
+    times: Any,
+    beta: float,
+    n: int,
+    flow: str = "sa",
+    scheme: str | Scheme = "post",
+    *,
+    start: float = 0.0,
+    radius: float = 1.0,
+) -> EquiangularPath:
+    """ρ(t) and r(t) along the flow, from ρ(0) = `start` and r(0) = `radius`.
 
     **Arguments:** `times` ≥ 0, increasing, any number; the others as :class:`Equiangular`.
 
-    **Returns:** float64 array of the shape of `times`; the error of log(1 − ρ) is about 1e-11.
+    **Returns:** :class:`EquiangularPath`; the error of log(1 − ρ) is about 1e-11.
 
     **Raises:** `InputError`. **Source:** derived, exact.
     """
-    system = Equiangular(beta, n, flow, scheme)
+    system = Equiangular(beta, n, flow, scheme, radius)
+    shape = np.shape(times)
     asked = np.atleast_1d(np.asarray(times, dtype=np.float64))
     if asked.size and not (np.isfinite(asked).all() and asked[0] >= 0 and (np.diff(asked) >= 0).all()):
         raise InputError("times must be finite, >= 0 and increasing")
-    begin = np.array([-math.log(_gap(start, n)), 1.0])
-    if not asked.size or asked[-1] == 0:
-        return np.full(np.shape(times), start)
     from scipy.integrate import solve_ivp
 
     distinct, place = np.unique(asked, return_inverse=True)
-    found = solve_ivp(
-        lambda t, y: system.rates(y[0], y[1], t), (0.0, asked[-1]), begin, "DOP853", distinct, rtol=1e-12, atol=1e-13
-    )
-    return np.asarray(-np.expm1(-found.y[0][place])).reshape(np.shape(times))
+    found = np.empty((2, distinct.size))
+    state, begin = np.array([-math.log(_gap(start, n)), float(radius)]), 0.0
+    last = float(asked[-1]) if asked.size else 0.0
+    found[:, distinct == 0.0] = state[:, None]
+    # From one break of the scheme to the next, so that no step crosses it.
+    for end in sorted({*(t for t in system.rules.breaks if t < last), last} - {0.0}):
+        inside = (distinct > begin) & (distinct <= end)
+        wanted = np.append(distinct[inside], end)
+        middle = math.nextafter(begin, math.inf) if begin > 0 else 0.0
+        part = solve_ivp(
+            lambda t, y, low=middle, high=end: system.rates(y[0], y[1], min(max(t, low), high)),
+            (begin, end),
+            state,
+            "DOP853",
+            np.unique(wanted),
+            rtol=1e-12,
+            atol=1e-13,
+        )
+        found[:, inside] = part.y[:, : int(inside.sum())]
+        state, begin = part.y[:, -1], end
+    w, r = found[:, place].reshape(2, *shape)
+    return EquiangularPath(asked.reshape(shape), -np.expm1(-w), -w, r)
+
+
+def equiangular_curve(
+    times: Any,
+    beta: float,
+    n: int,
+    flow: str = "sa",
+    scheme: str | Scheme = "post",
+    *,
+    start: float = 0.0,
+    radius: float = 1.0,
+) -> np.ndarray:
+    """The common inner product ρ(t) along the flow: `rho` of :func:`equiangular_path`, with its arguments."""
+    return np.asarray(equiangular_path(times, beta, n, flow, scheme, start=start, radius=radius).rho)
+
+
+def equiangular_invariant(beta: float, n: int, flow: str = "sa", *, start: float = 0.0, radius: float = 1.0) -> float:
+    """lim (1 − ρ) r² of Pre-LN, Peri-LN and LN-Scaling, which share their orbits in (ρ, r).
+
+        log C = log((1 − ρ_0) r_0²) + ∫ [⟨θ,A⟩/(b(1+(n−1)ρ)) − 1] dw,     w = −log(1 − ρ)
+
+    At β = 0 with SA the integrand vanishes: (1 − ρ) r² is constant.
+
+    **Raises:** `InputError`, as :class:`Equiangular`, and for tokens at rest. **Source:** derived.
+    """
+    from scipy.integrate import quad
+
+    system = Equiangular(beta, n, flow, "pre", radius)
+    gap = _gap(start, n)
+    if gap >= n / (n - 1) * (1 - 1e-15):
+        raise InputError("the simplex rho = -1/(n-1) does not move, so there is no limit")
+
+    def excess(w: float) -> float:
+        rest = math.exp(-w)
+        reading = system.reading(rest)
+        # along − b(1+(n−1)ρ) = a − b, computed without cancellation
+        return reading.a * -math.expm1(-beta * rest) / (reading.b * (n - (n - 1) * rest))
+
+    first = -math.log(gap)
+    total = quad(excess, first, first + 60.0, epsabs=1e-13, epsrel=1e-12, limit=500)[0]
+    return float(gap * radius**2 * math.exp(total))
 
 
 def equiangular_time(
-    level: float, beta: float, n: int, flow: str = "sa", scheme: str = "post", *, start: float = 0.0
+    level: float, beta: float, n: int, flow: str = "sa", scheme: str | Scheme = "post", *, start: float = 0.0
 ) -> float:
     """The time at which ρ reaches `level` along the flow: t = ∫ dw/(dw/dt), w = −log(1 − ρ).
 
@@ -193,27 +240,57 @@ def equiangular_time(
 
     if system.rates(first, 1.0, 0.0)[0] < 1e-300:
         return math.inf
-    found = solve_ivp(slope, (first, last), np.array([0.0, 1.0]), "DOP853", rtol=1e-12, atol=1e-13)
-    return float(found.y[0, -1])
+    state = np.array([0.0, 1.0])
+    for jump in system.rules.breaks:  # up to a jump of the rules the path is followed in time
+        path = equiangular_path([jump], beta, n, flow, scheme, start=start)
+        reached = -float(path.log_gap[0])
+        if reached < last:
+            first, state = reached, np.array([math.nextafter(jump, math.inf), float(path.radius[0])])
+    return float(solve_ivp(slope, (first, last), state, "DOP853", rtol=1e-12, atol=1e-13).y[0, -1])
+
+
+def equiangular_layer_path(
+    count: int,
+    step: float,
+    beta: float,
+    n: int,
+    flow: str = "sa",
+    scheme: str | Scheme = "post",
+    *,
+    start: float = 0.0,
+    radius: float = 1.0,
+) -> EquiangularPath:
+    """ρ and r before the first and after each of `count` layers of step η, t = ηℓ.
+
+    **Returns:** :class:`EquiangularPath` with count + 1 entries. **Source:** derived, exact to rounding.
+    """
+    system, gap, r = Equiangular(beta, n, flow, scheme, radius), _gap(start, n), float(radius)
+    states = [(gap, r)]
+    for index in range(check_positive_int(count, "count", least=0)):
+        gap, r = system.layer(gap, r, step, index * step)
+        states.append((gap, r))
+    gaps, radii = np.array(states).T
+    with np.errstate(divide="ignore"):
+        return EquiangularPath(step * np.arange(count + 1), 1.0 - gaps, np.log(gaps), radii)
 
 
 def equiangular_layers(
-    count: int, step: float, beta: float, n: int, flow: str = "sa", scheme: str = "post", *, start: float = 0.0
+    count: int,
+    step: float,
+    beta: float,
+    n: int,
+    flow: str = "sa",
+    scheme: str | Scheme = "post",
+    *,
+    start: float = 0.0,
+    radius: float = 1.0,
 ) -> np.ndarray:
-    """ρ before the first and after each of `count` layers of step η, t = ηℓ.
-
-    **Returns:** (count + 1,) float64. **Source:** derived, exact to rounding.
-    """
-    system, gap, r = Equiangular(beta, n, flow, scheme), _gap(start, n), 1.0
-    gaps = [gap]
-    for index in range(check_positive_int(count, "count", least=0)):
-        gap, r = system.layer(gap, r, step, index * step)
-        gaps.append(gap)
-    return np.asarray(1.0 - np.array(gaps))
+    """`rho` of :func:`equiangular_layer_path`, with its arguments."""
+    return equiangular_layer_path(count, step, beta, n, flow, scheme, start=start, radius=radius).rho
 
 
 def _cross(
-    level: float, step: float, beta: float, n: int, flow: str, scheme: str, start: float, most: int
+    level: float, step: float, beta: float, n: int, flow: str, scheme: str | Scheme, start: float, most: int
 ) -> tuple[int, float] | None:
     """The first layer with ρ ≥ `level`, and the same as a fraction: log(1 − ρ) interpolated within the layer."""
     system, gap, r = Equiangular(beta, n, flow, scheme), _gap(start, n), 1.0
@@ -233,7 +310,7 @@ def equiangular_layer_count(
     beta: float,
     n: int,
     flow: str = "sa",
-    scheme: str = "post",
+    scheme: str | Scheme = "post",
     *,
     start: float = 0.0,
     most: int = 100_000,
@@ -249,7 +326,7 @@ def equiangular_layer_time(
     beta: float,
     n: int,
     flow: str = "sa",
-    scheme: str = "post",
+    scheme: str | Scheme = "post",
     *,
     start: float = 0.0,
     most: int = 100_000,
