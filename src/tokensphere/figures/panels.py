@@ -93,8 +93,9 @@ def _curve(axes: Axes, panel: Panel, curve: Curve, color: str, marker: str) -> N
             x, _visible(low, panel.log_y), _visible(high, panel.log_y), color=color, alpha=0.22, linewidth=0, zorder=1
         )
     if curve.kind == "points":
-        size = 4.5 if len(x) <= _MANY else 2.0
-        face = "white" if curve.predicted else color
+        # A prediction is a wider ring, so that the measurement inside it is seen.
+        size = (4.5 if len(x) <= _MANY else 2.0) * (1.6 if curve.predicted else 1.0)
+        face = "none" if curve.predicted else color
         style: dict[str, Any] = {"color": color, "markerfacecolor": face, "markeredgecolor": color, "markersize": size}
         if low is not None and high is not None:
             lengths = np.stack([np.clip(curve.y - low, 0.0, None), np.clip(high - curve.y, 0.0, None)])
