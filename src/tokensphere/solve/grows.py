@@ -85,7 +85,7 @@ def what_grows(
         content = degree_content(found.tokens, found.modes, degrees, found.weights)
     dominant = _dominant(content, degrees)
     rates = found.eigenvalues
-    scale = float(np.abs(rates).max())
+    scale = found.scale
     first = rates.real >= rates.real[0] - _SAME * scale
     k_max = None
     if rates.real[0] > _SAME * scale:

@@ -47,7 +47,8 @@ class Linearisation:
     **Fields:** `eigenvalues` (m,) complex, by decreasing real part; `modes` (m, n, dim) complex tangent fields,
     Σ_i w_i |u_i|² = 1; `residuals` (m,), |Ju − λu| in the same norm; `speed`, the largest |velocity| of a token without
     the `rotation` Ω (dim, dim) of the state, 0 if it does not turn rigidly (modes are those in the turning frame);
-    `derivative`, "jvp" or "differences"; `solver`, "dense" or "arnoldi"; `hypotheses`; `tokens` and `weights`.
+    `derivative`, "jvp" or "differences"; `solver`, "dense" or "arnoldi"; `hypotheses`; `tokens` and `weights`;
+    `scale`, the largest |λ| of the whole spectrum.
 
     A real perturbation is the real part of e^{λt} u.
     """
@@ -62,6 +63,7 @@ class Linearisation:
     hypotheses: tuple[Hypothesis, ...]
     tokens: np.ndarray
     weights: np.ndarray
+    scale: float
 
     @property
     def stationary(self) -> bool:
@@ -127,7 +129,17 @@ def linearise(
     speed = float(np.linalg.norm(velocity - points @ rotation.T, axis=1).max())
     hypotheses = (stationarity(speed, found.scale, tolerance),)
     return Linearisation(
-        found.values, modes, found.residuals, speed, rotation, way, found.method, hypotheses, points, masses
+        found.values,
+        modes,
+        found.residuals,
+        speed,
+        rotation,
+        way,
+        found.method,
+        hypotheses,
+        points,
+        masses,
+        found.scale,
     )
 
 

@@ -33,7 +33,8 @@ class DensityLinearisation:
     **Fields:** `eigenvalues` (m,) complex, by decreasing real part; `modes` (m, 2, *shape of the coefficients*), the
     coefficients of the real and of the imaginary part of each mode, a perturbation being
     e^{at} (cos(bt) modes[:, 0] − sin(bt) modes[:, 1]) for λ = a + ib; `residuals` (m,), relative to the size of the
-    mode; `speed`, the length of dc/dt; `solver`; `hypotheses`; `equation`; `coefficients`.
+    mode; `speed`, the length of dc/dt; `solver`; `hypotheses`; `equation`; `coefficients`; `scale`, the largest |λ| of
+    the whole spectrum.
     """
 
     eigenvalues: np.ndarray
@@ -44,6 +45,7 @@ class DensityLinearisation:
     hypotheses: tuple[Hypothesis, ...]
     equation: AbstractMeanField
     coefficients: np.ndarray
+    scale: float
 
     @property
     def stationary(self) -> bool:
@@ -123,7 +125,9 @@ def linearise_density(
             "the density is resolved", equation.tail(c) <= 1e-6, f"last tenth of the spectrum {equation.tail(c):.3g}"
         ),
     )
-    return DensityLinearisation(found.values, modes, found.residuals, speed, found.method, hypotheses, equation, c)
+    return DensityLinearisation(
+        found.values, modes, found.residuals, speed, found.method, hypotheses, equation, c, found.scale
+    )
 
 
 def _free(equation: AbstractMeanField, base: np.ndarray, unpack: Any) -> np.ndarray:
