@@ -4,9 +4,6 @@ import os
 
 import pytest
 
-# Most of the time of this suite is compilation: the compiler may do less of it. Whoever sets XLA_FLAGS is obeyed.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
-
 pytest.register_assert_rewrite("conformance.attention_suite", "conformance.flow_suite")
 
 
