@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from tokensphere.studies import Progress
 
-__all__ = ["ProgressLine", "clock"]
+__all__ = ["Line", "ProgressLine", "clock"]
 
 _LIVE_SECONDS = 0.1
 _PLAIN_SECONDS = 10.0
 
 
-class ProgressLine:
-    """Shows time, step size, largest order parameters and remaining time; called after every step."""
+class Line:
+    """One line that is written again and again on a terminal, and now and then as a line of its own elsewhere."""
 
     def __init__(self, enabled: bool = True) -> None:
         self._enabled = enabled
         self._live = sys.stderr.isatty()
         self._every = _LIVE_SECONDS if self._live else _PLAIN_SECONDS
         self._shown_at = time.monotonic() - (0.0 if not self._live else self._every)
-        self._first: tuple[float, float] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -32,21 +32,36 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Make room for other lines."""
         if self._enabled and self._live:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
-    def __call__(self, progress: Progress) -> None:
-        if self._first is None:
-            self._first = (progress.t, progress.seconds)
+    def show(self, text: Callable[[], str]) -> None:
+        """Show `text()`, if it is time to."""
         now = time.monotonic()
         if not self._enabled or now - self._shown_at < self._every:
             return
         self._shown_at = now
-        line = self._text(progress)
         if self._live:
-            print(f"\r\033[K{line}", end="", file=sys.stderr, flush=True)
+            print(f"\r\033[K{text()}", end="", file=sys.stderr, flush=True)
         else:
-            print(line, file=sys.stderr, flush=True)
+            print(text(), file=sys.stderr, flush=True)
+
+
+class ProgressLine(Line):
+    """Shows time, step size, largest order parameters and remaining time; called after every step."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        super().__init__(enabled)
+        self._first: tuple[float, float] | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        if self._first is None:
+            self._first = (progress.t, progress.seconds)
+        self.show(lambda: self._text(progress))
 
     def _text(self, progress: Progress) -> str:
         assert self._first is not None

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from tokensphere.errors import InputError
+
+from .progress import Line, clock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -169,34 +168,9 @@ def _conclude(console: Console, results: list[Reproduced], folder: Path) -> None
     console.print(f"Everything is in {folder}", soft_wrap=True, markup=False)
 
 
-class _Line:
-    """One line for the item at work: live on a terminal, now and then elsewhere."""
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled, self._live = enabled, sys.stderr.isatty()
-        self._every = 0.1 if self._live else 10.0
-        self._shown_at = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Make room for a line of the result."""
-        if self._enabled and self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+class _Line(Line):
+    """One line for the item at work."""
 
     def __call__(self, progress: ItemProgress) -> None:
-        now = time.monotonic()
-        if not self._enabled or now - self._shown_at < self._every:
-            return
-        self._shown_at = now
-        from .progress import clock
-
         p = progress
-        text = f"{p.entry.id} ({p.number} of {p.total})  {p.fraction:4.0%}  {p.text}  {clock(p.left)} left"
-        print(f"\r\033[K{text}" if self._live else text, end="" if self._live else "\n", file=sys.stderr, flush=True)
+        self.show(lambda: f"{p.entry.id} ({p.number} of {p.total})  {p.fraction:4.0%}  {p.text}  {clock(p.left)} left")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
-import sys
-import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from tokensphere.errors import InputError, check_positive_int
 
 from .parse import parse_settings
+from .progress import Line, clock
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -159,32 +157,14 @@ def _to_dict(summary: Summary) -> dict[str, Any]:
     }
 
 
-class _Line:
-    """One line for the whole sweep: live on a terminal, now and then elsewhere."""
-
-    def __init__(self, enabled: bool) -> None:
-        self._enabled, self._live = enabled, sys.stderr.isatty()
-        self._every = 0.1 if self._live else 10.0
-        self._shown_at = time.monotonic()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._enabled and self._live:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
+class _Line(Line):
+    """One line for the whole sweep."""
 
     def __call__(self, progress: SweepProgress) -> None:
-        now = time.monotonic()
-        if not self._enabled or now - self._shown_at < self._every:
-            return
-        self._shown_at = now
-        from .progress import clock
+        self.show(lambda: _text(progress))
 
-        p = progress
-        left = p.total - p.complete - p.failed
-        remaining = f", {clock(p.seconds / p.computed * left)} left" if p.computed else ""
-        text = f"{p.complete} of {p.total} runs done, {p.running} running, {p.failed} failed{remaining}"
-        print(f"\r\033[K{text}" if self._live else text, end="" if self._live else "\n", file=sys.stderr, flush=True)
+
+def _text(p: SweepProgress) -> str:
+    left = p.total - p.complete - p.failed
+    remaining = f", {clock(p.seconds / p.computed * left)} left" if p.computed else ""
+    return f"{p.complete} of {p.total} runs done, {p.running} running, {p.failed} failed{remaining}"
