@@ -29,7 +29,7 @@ from tokensphere.sphere import angles, moments
 from tokensphere.theory import EmergencePrediction, growth_rates, predict_emergence, to_json
 
 from .base import AbstractExperiment, Facts
-from .noisy import judge_noise
+from .noisy import LINEAR_CLAIMS, judge_noise
 from .verdicts import Agreement, Verdict, compare, not_applicable
 
 if TYPE_CHECKING:
@@ -227,13 +227,7 @@ def _linear_phase(
     t_end: float,
     void: str | None,
 ) -> list[Verdict]:
-    names = (
-        "growth rate of the winner",
-        "exit of the linear phase, this start",
-        "winning degree, this start",
-        "exit of the linear phase, law",
-        "winning degree, law",
-    )
+    names = LINEAR_CLAIMS
     race, law = prediction.measured, prediction.law
     assert race is not None
     if void is None and race.winner is None:

@@ -18,7 +18,15 @@ from .verdicts import Verdict, compare, not_applicable
 if TYPE_CHECKING:
     from .emergence import EmergenceMeasurement, Setting
 
-__all__ = ["judge_noise"]
+__all__ = ["LINEAR_CLAIMS", "judge_noise"]
+
+LINEAR_CLAIMS = (
+    "growth rate of the winner",
+    "exit of the linear phase, this start",
+    "winning degree, this start",
+    "exit of the linear phase, law",
+    "winning degree, law",
+)
 
 _STEADY = 10.0  # power of an amplitude at the threshold over that of the noise in an e-fold
 _RARE = 1e-3
@@ -37,20 +45,13 @@ def judge_noise(
     **Arguments:** `void`, why the linear theory does not speak about this start, or `None`; `arrival`, how well it
     knows the arrival at the threshold, in units of 1/λ_max.
     """
-    names = (
-        "growth rate of the winner",
-        "exit of the linear phase, this start",
-        "winning degree, this start",
-        "exit of the linear phase, law",
-        "winning degree, law",
-    )
     stable, state = "stability of the uniform law", "order parameters under noise"
     later = [
         not_applicable(name, "the prediction is for clusters without noise")
         for name in ("number of clusters", "cluster angles")
     ]
     if void is not None:
-        return [*(not_applicable(name, void) for name in (stable, state, *names)), *later]
+        return [*(not_applicable(name, void) for name in (stable, state, *LINEAR_CLAIMS)), *later]
     # Softmax attention attends to itself too, which slows every rate alike.
     slow = prediction.self_term_slowdown or 1.0
     n = prediction.n
@@ -75,13 +76,15 @@ def judge_noise(
         reason = "NOISE_STABILISES: no degree grows under this noise"
         if (own.rates > 0).any():
             reason = f"the run ended at t = {t_end:g}, before any exit (median {own.median:.4g}); raise solve.t_end"
-        return [*verdicts, *(not_applicable(name, reason) for name in names), *later]
-    verdicts.append(_rate(own, seen, names[0]))
-    verdicts += _race(own, seen, arrival, names[1], names[2])
+        return [*verdicts, *(not_applicable(name, reason) for name in LINEAR_CLAIMS), *later]
+    verdicts.append(_rate(own, seen, LINEAR_CLAIMS[0]))
+    verdicts += _race(own, seen, arrival, *LINEAR_CLAIMS[1:3])
     if setting.iid_uniform:
-        verdicts += _race(law(known=False), seen, arrival, names[3], names[4])
+        verdicts += _race(law(known=False), seen, arrival, *LINEAR_CLAIMS[3:])
     else:
-        verdicts += [not_applicable(name, "the tokens were not drawn from the uniform law") for name in names[3:]]
+        verdicts += [
+            not_applicable(name, "the tokens were not drawn from the uniform law") for name in LINEAR_CLAIMS[3:]
+        ]
     return [*verdicts, *later]
 
 
