@@ -125,3 +125,17 @@ def test_the_smallest_betas(beta):
     switch = nearest_switch(beta, 2)
     assert (switch.lower, switch.upper, switch.distance) == (1, 2, np.inf)
     assert switch.beta == pytest.approx(1.044456862108, rel=1e-12)
+
+
+def test_the_mean_power_from_a_known_start():
+    """Without noise e^{2 lambda t} of the start; with noise the start adds (s − 1) e^{2rt} to what iid tokens have."""
+    from tokensphere.theory import growth_rates, noisy_order_parameter
+
+    times = np.array([0.0, 0.1, 0.3])
+    rate = float(growth_rates(5.0, 2, 3, "usa"))
+    plain = noisy_order_parameter(times, 5.0, 2, 3, 0.0, start=0.04)
+    np.testing.assert_allclose(plain, 0.04 * np.exp(2 * rate * times), rtol=1e-12)
+    net = rate - 9 * 0.5
+    gained = noisy_order_parameter(times, 5.0, 2, 3, 0.5, start=3.0) - noisy_order_parameter(times, 5.0, 2, 3, 0.5)
+    np.testing.assert_allclose(gained, 2.0 * np.exp(2 * net * times), rtol=1e-10)
+    assert np.isfinite(noisy_order_parameter([1e6], 5.0, 2, 3, 0.0)).all()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tokensphere.theory import RateOverflowError, growth_rates
+from tokensphere.theory import RateOverflowError, noisy_order_parameter
 
 from .bands import draw_phases
 from .reading import Series, describe, last_time, predicted_exit, read_series, time_label
@@ -121,19 +121,19 @@ def _slopes(
     start: np.ndarray,
     end: float,
 ) -> None:
-    try:
-        rates = growth_rates(setting.flow.beta, prediction.dim, list(colors), setting.kind, noise=prediction.noise)
-    except RateOverflowError:
-        return
+    n = prediction.n or 1  # matters with noise only, and then it is known
     expected = predicted_exit(prediction)
     times = np.linspace(0.0, end if expected is None else min(expected, end), 60)
-    for k, rate, amplitude in zip(colors, np.asarray(rates).tolist(), start.tolist(), strict=True):
-        if times[-1] > 0 and amplitude > 0:
-            line = amplitude * np.exp(np.minimum(rate * times, 700.0))
-            if prediction.noise and prediction.n is not None and rate:
-                # what noise adds to the mean of n A_k²
-                added = prediction.noise * k * (k + prediction.dim - 2) / (rate * prediction.n)
-                line = np.sqrt(line**2 + added * np.expm1(np.minimum(2.0 * rate * times, 700.0)))
+    if times[-1] <= 0:
+        return
+    for k, amplitude in zip(colors, start.tolist(), strict=True):
+        if amplitude > 0:
+            arguments = setting.flow.beta, prediction.dim, k, prediction.noise, setting.kind
+            try:
+                power = noisy_order_parameter(times, *arguments, start=n * amplitude**2)
+            except RateOverflowError:
+                return
+            line = np.sqrt(power / n)
             axes.plot(times, line, color=colors[k], linewidth=1.3, linestyle=(0, (4, 2)), zorder=3.5, alpha=0.9)
 
 

@@ -17,6 +17,8 @@ from .growth import check_real, growth_rates
 
 __all__ = ["critical_noise", "noisy_order_parameter", "stationary_order_parameter"]
 
+_MOST = 700.0  # largest exponent
+
 
 def critical_noise(beta: float, dim: int, flow: str = "sa") -> float:
     """Noise intensity tau_c = lambda_1 / (d-1) above which the uniform law is stable.
@@ -33,14 +35,15 @@ def critical_noise(beta: float, dim: int, flow: str = "sa") -> float:
 
 
 def noisy_order_parameter(
-    times: Any, beta: float, dim: int, degree: int, noise: float, flow: str = "usa"
+    times: Any, beta: float, dim: int, degree: int, noise: float, flow: str = "usa", *, start: float = 1.0
 ) -> np.ndarray:
-    """n E A_k^2(t) from iid uniform tokens with noise, in the linear phase.
+    """n E A_k^2(t) with noise, in the linear phase.
 
-        n E A_k^2 = e^{2 r t} + tau Lambda_k (e^{2 r t} - 1)/r,      r = lambda_k - tau Lambda_k
+        n E A_k^2 = s e^{2 r t} + tau Lambda_k (e^{2 r t} - 1)/r,      r = lambda_k - tau Lambda_k
 
     **Arguments:** `times` >= 0, any shape; `degree` >= 1; `noise` tau >= 0; the others as
-    :func:`growth_rates`.
+    :func:`growth_rates`; `start` s = n A_k^2(0), 1 (default) in the mean over iid uniform tokens. Exponents are cut at
+    700.
 
     **Returns:** float64 array of the shape of `times`.
 
@@ -53,8 +56,8 @@ def noisy_order_parameter(
         raise InputError("times must be >= 0")
     r = float(growth_rates(beta, dim, degree, flow, noise=noise))
     push = check_real(noise, "noise", 0.0) * float(laplacian_eigenvalue(degree, dim))
-    grown = np.expm1(2.0 * r * t)
-    return np.asarray(1.0 + grown + push * (grown / r if r else 2.0 * t))
+    grown = np.expm1(np.minimum(2.0 * r * t, _MOST))
+    return np.asarray(check_real(start, "start", 0.0) * (1.0 + grown) + push * (grown / r if r else 2.0 * t))
 
 
 def stationary_order_parameter(beta: float, dim: int, degree: int, noise: float, flow: str = "usa") -> float:
