@@ -8,7 +8,7 @@ import pytest
 import tokensphere as ts
 from tokensphere.errors import InputError
 from tokensphere.solve import Event
-from tokensphere.theory import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
+from tokensphere.theory import lifetime_constant, log_two_cluster_lifetime, pair_time, two_cluster_lifetime
 
 
 def test_reference_values():
@@ -27,6 +27,14 @@ def test_two_weighted_tokens_take_this_long(flow, mass):
     run = ts.simulate(family, tokens, [0.0, 1e3], weights=[mass, 1 - mass], events=[near], rtol=1e-10)
     wanted = two_cluster_lifetime(4.0, 1.2, until=0.3, mass=mass, flow=flow)
     assert run.attrs["events"]["near"] == pytest.approx(wanted, rel=1e-7)
+
+
+@pytest.mark.parametrize("flow", ["sa", "usa", "usa-shifted"])
+@pytest.mark.parametrize("beta", [0.5, 8.0, 60.0])
+def test_equal_clusters_are_an_isolated_pair(flow, beta):
+    """Quadrature against the exponential integrals of the pairing law."""
+    closed = pair_time(beta, math.cos(1.3), math.cos(0.2), flow)
+    assert two_cluster_lifetime(beta, 1.3, until=0.2, flow=flow) == pytest.approx(closed, rel=1e-9)
 
 
 @pytest.mark.parametrize("flow", ["sa", "usa-shifted"])

@@ -60,7 +60,9 @@ def evolve(
     `geometry`, `equation`. A run that stops early has the state at its end as its last frame. Coefficients of frames
     with a lower resolution than the last are filled up with zeros.
 
-    **Raises:** `InputError` for bad input; :class:`SolveError` if a state is not finite or there are too many steps.
+    **Raises:** `InputError` for bad input; :class:`SolveError` if the step size vanishes or there are too many steps.
+
+    **Source:** the equation of [2410.23228], eq. 2; the steps after Lawson, SIAM J. Numer. Anal. 4 (1967).
     """
     start, save = equation.check(coefficients), check_times(times)
     chosen = tableau(method)

@@ -8,6 +8,8 @@ Masses p and 1 − p at angle φ, k = e^{β(cos φ − 1)}, exact in any dimensi
     T ≈ C e^{β(1−cos φ_0)}/(β sin² φ_0),   C = [(1−p)/p + p/(1−p)]^{−1} (SA), 1 (USA shifted)
 
 log T against β has slope 1 − cos φ_0 − 1/β, not 1 − cos φ_0: fits must include −log β.                       [derived]
+
+For equal masses this is the pairing law (:func:`pair_time`, in closed form).
 """
 
 from __future__ import annotations
