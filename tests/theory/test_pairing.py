@@ -5,7 +5,7 @@ import math
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import tokensphere as ts
@@ -37,6 +37,9 @@ def test_the_reference_of_four_tokens():
 
 
 @given(st.floats(0.0, 40.0), st.floats(-0.95, 0.9), st.sampled_from(["sa", "usa-shifted"]))
+@example(5e-324, 0.5, "sa")
+@example(1e-15, -0.3, "usa-shifted")
+@example(1e-14, 0.0, "sa")
 @settings(max_examples=40, deadline=None)
 def test_times_against_quadrature(beta, c0, flow):
     c1 = 0.5 * (c0 + 0.99)

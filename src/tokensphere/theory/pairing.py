@@ -80,7 +80,7 @@ def pair_time(beta: float, start: float, stop: float, flow: str = "sa", n: int =
     shift = -beta if flow == "usa" else 0.0
     if beta * (1.0 - low) + shift > _LOG_MAX - 10:
         raise RateOverflowError(f"the time e^(beta(1 - c)) of this pair overflows at beta = {beta:g}")
-    if beta == 0.0:
+    if beta < 1e-15:  # e^{beta(1-c)} is 1 to rounding; the arguments of the integrals could underflow
         held = free
     else:
         near = np.array([1.0 - low, 1.0 - high])
