@@ -7,12 +7,13 @@ from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, sav
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
-from .geodesic import exponential, step_with_noise
+from .geodesic import conformal, exponential, step_with_noise
 from .grows import GrowthModes, degree_content, what_grows
 from .linearise import Linearisation, linearise
 from .linearise_density import DensityLinearisation, linearise_density
 from .loop import Integrator, SolveError, State
 from .noise import Noise, deviation
+from .random_pair import random_value_pair
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
 
@@ -32,6 +33,7 @@ __all__ = [
     "State",
     "Tableau",
     "all_within",
+    "conformal",
     "degree_content",
     "deviation",
     "energy_slope_below",
@@ -41,6 +43,7 @@ __all__ = [
     "linearise",
     "linearise_density",
     "load_checkpoint",
+    "random_value_pair",
     "remove_checkpoint",
     "run_batch",
     "save_checkpoint",

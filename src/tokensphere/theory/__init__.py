@@ -3,6 +3,7 @@
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
+from .common_noise import common_noise_exponent
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
@@ -35,6 +36,7 @@ from .growth import (
 )
 from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 from .kernels import CircleKernel, circle_kernel, kernel_rates
+from .kuramoto import distance_to_cluster, kuramoto_couplings, kuramoto_order, kuramoto_time
 from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
 from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
@@ -49,10 +51,12 @@ from .random_values import (
     antipodal_exponent,
     antipodal_threshold,
     random_value_drift,
+    random_value_motion,
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .stationary import NoisyTransition, StationaryState, noisy_transition, stationary_state, stationary_states
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -81,12 +85,14 @@ __all__ = [
     "Hypothesis",
     "LongContext",
     "NoisyExit",
+    "NoisyTransition",
     "Prediction",
     "QuasiLinear",
     "RaceResult",
     "RateOverflowError",
     "RunnerUp",
     "Scheme",
+    "StationaryState",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -96,6 +102,7 @@ __all__ = [
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
+    "common_noise_exponent",
     "competing_beta",
     "critical_gamma",
     "critical_kappa",
@@ -103,6 +110,7 @@ __all__ = [
     "critical_tilt",
     "degree_switches",
     "diagnose",
+    "distance_to_cluster",
     "dobrushin_constant",
     "dominant_degree",
     "effective_neighbours",
@@ -130,6 +138,9 @@ __all__ = [
     "hemisphere_probability",
     "k_cluster_state",
     "kernel_rates",
+    "kuramoto_couplings",
+    "kuramoto_order",
+    "kuramoto_time",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
@@ -147,6 +158,7 @@ __all__ = [
     "ngpt_scheme",
     "noisy_exit",
     "noisy_order_parameter",
+    "noisy_transition",
     "order_at_rest",
     "pair_in_clock",
     "pair_product",
@@ -157,6 +169,7 @@ __all__ = [
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",
+    "random_value_motion",
     "rank_collapse",
     "rotation_rates",
     "runner_up",
@@ -164,6 +177,8 @@ __all__ = [
     "self_term_factor",
     "self_term_slowdown",
     "stationary_order_parameter",
+    "stationary_state",
+    "stationary_states",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
