@@ -11,7 +11,6 @@ blurring mean shift on the sphere: A_i is the mean of the tokens under the Gauss
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +24,8 @@ from .self_attention import SelfAttention
 from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = ["Correspondence", "kuramoto", "mean_shift"]
+
+_LEAST_BANDWIDTH = 1e-150
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,7 @@ def mean_shift(bandwidth: float) -> Correspondence:
     **Arguments:** `bandwidth` h > 0. **Raises:** `InputError`.
     """
     h = check_real(bandwidth, "bandwidth")
-    if h <= 0:
-        raise InputError(f"bandwidth must be positive, got {bandwidth!r}")
+    if h < _LEAST_BANDWIDTH:
+        raise InputError(f"bandwidth must be positive, and 1/h^2 a float, got {bandwidth!r}")
     beta = 1.0 / (h * h)
-    if not math.isfinite(beta):
-        raise InputError(f"bandwidth {bandwidth!r} is too small: beta = 1/h^2 is no float")
     return Correspondence("mean shift", SelfAttention(beta), beta)

@@ -10,10 +10,9 @@ The generator is drift + τΔ, Δ of Laplace–Beltrami. With the Gaussians of :
 K is the heat flow up to O(h³) in law (exactly on the circle). Driven by the same W, paths have strong order 1 on the
 circle, where noise is a sum of angles, and 1/2 above, where rotations do not commute.
 
-Common noise, one W in R^d for all tokens, keeps its pairs exactly: K is the flow of dx/ds = P_x ξ, a Möbius map of the
-sphere, in place of Exp. Since these do not commute either, also on the circle, paths have strong order 1/2; what they
-leave out is to leading order one rotation of all tokens, so that inner products have strong order 1 where the flow
-itself is equivariant.
+Common noise, one W in R^d for all tokens: K is the flow of dx/ds = P_x ξ, a Möbius map of the sphere, in place of Exp,
+and "geodesic" takes drift and noise one after the other. These maps commute on no sphere, the circle included: strong
+order 1/2 and weak order 1 for both methods.
 """
 
 from __future__ import annotations
@@ -154,7 +153,7 @@ def _add(tokens: Any, vectors: Any) -> Any:
 
 def _shove_angles(angles: np.ndarray, kick: np.ndarray) -> np.ndarray:
     """`conformal` in angles from the axis: tan(φ⁺/2) = e^{−σ} tan(φ/2)."""
-    axis, size = np.arctan2(kick[0, 1], kick[0, 0]), np.hypot(kick[0, 0], kick[0, 1])
+    axis, size = np.arctan2(kick[:, 1], kick[:, 0]), np.hypot(kick[:, 0], kick[:, 1])
     half = 0.5 * (angles - axis)
     return np.asarray(axis + 2.0 * np.arctan2(np.exp(-size) * np.sin(half), np.cos(half)))
 
