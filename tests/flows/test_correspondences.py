@@ -8,7 +8,6 @@ import tokensphere as ts
 from tokensphere.errors import InputError
 from tokensphere.flows import kuramoto, mean_shift
 from tokensphere.jaxsetup import jnp
-from tokensphere.solve.layer import move
 
 
 @pytest.mark.parametrize(("coupling", "frequency"), [(1.0, 0.0), (2.5, 0.7), (-1.3, -2.0)])
@@ -75,7 +74,7 @@ def test_a_layer_without_residual_is_blurring_mean_shift():
     window = np.exp(-np.sum((tokens[:, None] - tokens) ** 2, axis=2) / (2 * bandwidth**2))
     means = window @ tokens / window.sum(axis=1, keepdims=True)
     flow = mean_shift(bandwidth).flow.resolve(*tokens.shape)
-    layer = move(np.zeros_like(tokens), np.asarray(flow.attended(tokens)), 1.0)
+    layer = flow.layer(np.zeros_like(tokens), np.asarray(flow.attended(tokens)), 1.0, 0.0)
     np.testing.assert_allclose(layer, means / np.linalg.norm(means, axis=1, keepdims=True), atol=1e-14)
 
 

@@ -87,6 +87,18 @@ def test_members_of_an_ensemble_have_matrices_of_their_own():
     assert abs((drawn[1:] * drawn[:-1]).mean()) < 4 / np.sqrt(pairs * 16)
 
 
+def test_schemes_go_around_it():
+    """Pre-LN: y ← y + √η V A."""
+    tokens = ts.sphere.uniform(5, 3, 0)
+    run = ts.simulate(ts.Normalized(FRESH, "pre"), tokens, [0, STEP], method="layer", step_size=STEP, radii=2.0)
+    output = np.asarray(INNER.resolve(5, 3).attended(tokens))
+    stream = 2.0 * tokens + np.sqrt(STEP) * output @ FRESH.matrices(0, 3)[0].T
+    np.testing.assert_allclose(run.radii.values[-1], np.linalg.norm(stream, axis=1), rtol=1e-13)
+    np.testing.assert_allclose(run.tokens.values[-1] * run.radii.values[-1][:, None], stream, atol=1e-13)
+    with pytest.raises(InputError, match="around RandomValues"):
+        RandomValues(ts.Normalized(INNER, "pre"), 0, STEP)
+
+
 def test_equivariance_in_law_and_permutation():
     tokens = ts.sphere.uniform(8, 3, 0)
     order = np.random.default_rng(0).permutation(8)

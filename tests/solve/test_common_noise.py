@@ -83,7 +83,7 @@ def test_distances_shrink_at_the_exact_mean_rate(method, dim):
         for start in (x, y):
             rows = np.tile(start, (len(weights), 1))
             ends.append(
-                step_with_noise(Still(), tableau(method), 0.0, 1 / count, rows, 0 * rows, None, kicks, True).tokens
+                step_with_noise(Still(), tableau(method), 0.0, 1 / count, rows, 0 * rows, None, kicks, True).points
             )
         change = np.log(np.linalg.norm(ends[0] - ends[1], axis=1) / np.linalg.norm(x - y))
         errors.append(count * (weights @ change) / common_noise_exponent(TAU, dim) - 1)
@@ -107,7 +107,7 @@ def test_strong_order_is_one_half(method, dim):
         x = start
         for kicks in small.reshape(count, parts, finest // count, paths, dim).sum(axis=2):
             kicks = np.concatenate([kicks, kicks], axis=1)
-            x = step_with_noise(flow, tableau(method), 0.0, time / count, x, flow.field(x), None, kicks, True).tokens
+            x = step_with_noise(flow, tableau(method), 0.0, time / count, x, flow.field(x), None, kicks, True).points
         return x
 
     fine, counts = end(finest), np.array([4, 8, 16])

@@ -3,21 +3,52 @@
 from __future__ import annotations
 
 from .alignment import AlignmentFlow
-from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
+from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .correspondences import Correspondence, kuramoto, mean_shift
 from .ensemble import EnsembleFlow
+from .normalization import (
+    NGPT,
+    NORMALIZATIONS,
+    AbstractNormalization,
+    LayerNormScaling,
+    MixNorm,
+    PeriNorm,
+    PostNorm,
+    PreNorm,
+    SqrtScaling,
+)
+from .normalized import Normalized
 from .random_values import RandomValues
 from .self_attention import SelfAttention
+from .space import EUCLIDEAN, SPACES, SPHERE, STREAM, AbstractSpace, Euclidean, Sphere, Stream, project
 from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = [
+    "EUCLIDEAN",
+    "NGPT",
+    "NORMALIZATIONS",
+    "SPACES",
+    "SPHERE",
+    "STREAM",
     "AbstractFlow",
+    "AbstractNormalization",
+    "AbstractSpace",
     "AlignmentFlow",
     "AttentionFlow",
     "Correspondence",
     "EnsembleFlow",
+    "Euclidean",
+    "LayerNormScaling",
+    "MixNorm",
+    "Normalized",
+    "PeriNorm",
+    "PostNorm",
+    "PreNorm",
     "RandomValues",
     "SelfAttention",
+    "Sphere",
+    "SqrtScaling",
+    "Stream",
     "UnnormalizedSelfAttention",
     "evaluate_attended",
     "evaluate_field",

@@ -20,8 +20,9 @@ import numpy as np
 from tokensphere.errors import InputError, check_tokens, check_weights
 from tokensphere.sphere.streams import counted_normals
 
-from .base import AbstractFlow, evaluate_attended, project
+from .base import AbstractFlow, evaluate_attended
 from .ensemble import EnsembleFlow
+from .space import Sphere, project
 
 __all__ = ["RandomValues"]
 
@@ -40,6 +41,8 @@ class RandomValues(AbstractFlow):
     >>> flow = ts.flows.RandomValues(ts.SelfAttention(beta=2.0), seed=0, step_size=0.01)
     >>> run = ts.simulate(flow, ts.sphere.uniform(16, 8, 0), [0, 1], method="layer", step_size=0.01)
 
+    Normalisation schemes go around it: `ts.Normalized(flow, "pre")` is y ← y + √η V A.
+
     **Raises:** `InputError` for a bad seed, step or variance; when it is run, for times that are not whole numbers of
     layers, or where fresh matrices are asked for a velocity.
     """
@@ -51,6 +54,8 @@ class RandomValues(AbstractFlow):
     variance: float = eqx.field(static=True, default=1.0)
 
     def __check_init__(self) -> None:
+        if not isinstance(self.flow.space, Sphere):
+            raise InputError(f"value matrices act on unit tokens; put {type(self.flow).__name__} around RandomValues")
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or self.seed < 0:
             raise InputError(f"seed must be a whole number >= 0, got {self.seed!r}")
         if self.step_size is None and not self.tied:
@@ -63,6 +68,10 @@ class RandomValues(AbstractFlow):
                 raise InputError(f"{name} must be a positive number, got {number!r}")
 
     @property
+    def breaks(self) -> tuple[float, ...]:
+        return self.flow.breaks
+
+    @property
     def clock(self) -> str:
         return self.flow.clock
 
@@ -72,6 +81,9 @@ class RandomValues(AbstractFlow):
 
     def resolve(self, n: int, dim: int) -> Self:
         return dataclasses.replace(self, flow=self.flow.resolve(n, dim))
+
+    def scaled(self, factor: Any) -> Self:
+        return dataclasses.replace(self, flow=self.flow.scaled(factor))
 
     def layer_number(self, t: Any) -> int:
         """The layer ℓ = t/η that begins at time t; 0 where the matrix is tied. **Raises:** `InputError`."""
