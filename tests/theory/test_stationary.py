@@ -1,4 +1,4 @@
-"""Stationary states of the noisy transformer: reference values, fixed points by iteration, free energies by quadrature."""
+"""Stationary states of the noisy transformer: reference values, fixed points by iteration, free energies."""
 
 import numpy as np
 import pytest

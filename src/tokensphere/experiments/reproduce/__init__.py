@@ -74,6 +74,31 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry(
+        "C8",
+        "Kuramoto's model and its reduction",
+        "Ott, Antonsen 2008; derived",
+        5,
+        "correspondences:ott_antonsen",
+        "collective",
+    ),
+    Entry("C9", "Mean shift is beta times attention", "derived", 3, "correspondences:shift_of_means", "collective"),
+    Entry(
+        "C21",
+        "Noise: order over kappa, hysteresis beyond the tricritical beta",
+        "2604.16288; derived",
+        60,
+        "thresholds:noisy_thresholds",
+        "collective",
+    ),
+    Entry(
+        "C22",
+        "Random value matrices: two tokens meet or become antipodal",
+        "2601.21942, 2604.01978; derived",
+        40,
+        "random_weights:random_values",
+        "collective",
+    ),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
