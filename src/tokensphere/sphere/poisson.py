@@ -17,8 +17,8 @@ def poisson_kernel(n: int, order: float, mean: float = 0.0) -> np.ndarray:
 
         u(θ) = (1−R²)/(1 − 2R cos(θ−ψ) + R²),    θ_j = ψ + 2 arctan((1−R)/(1+R) tan πu_j),   u_j = (j+½)/n − ½
 
-    Its moments are μ̂_k = R^k e^{−ikψ}; those of the tokens differ from them by about R^n, so that a few thousand
-    have them to rounding unless R is close to 1.
+    Its moments are μ̂_k = R^k e^{−ikψ}. The order parameter of the tokens differs from R by (1−R²)R^{n−1}, so that a few
+    thousand have it to rounding unless R is close to 1; as Möbius images of equispaced tokens they keep this law.
 
     **Arguments:** `n` ≥ 1; `order` R in [0, 1); `mean` ψ, radians, default 0.
 

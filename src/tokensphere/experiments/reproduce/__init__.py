@@ -85,7 +85,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("C9", "Mean shift is beta times attention", "derived", 3, "correspondences:shift_of_means", "collective"),
     Entry(
         "C21",
-        "Noise: order over kappa, hysteresis beyond the tricritical beta",
+        "Noise: order over kappa, hysteresis beyond beta_*",
         "2604.16288; derived",
         60,
         "thresholds:noisy_thresholds",
@@ -93,7 +93,7 @@ _ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "C22",
-        "Random value matrices: two tokens meet or become antipodal",
+        "Random value matrices: meet or become antipodal",
         "2601.21942, 2604.01978; derived",
         40,
         "random_weights:random_values",
