@@ -10,7 +10,7 @@ import numpy as np
 
 from tokensphere.attention import Dense
 from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
-from tokensphere.experiments.verdicts import compare
+from tokensphere.experiments.verdicts import Verdict, compare
 from tokensphere.flows import EnsembleFlow, RandomValues, SelfAttention
 from tokensphere.solve import random_value_pair, simulate
 from tokensphere.sphere import from_angles
@@ -93,6 +93,7 @@ def random_values(progress: Progress) -> Outcome:
         shares.append([float((product[-1] > 0).mean()), alignment_probability(u, beta, dim)])
         curves += _distribution(i, f"β = {beta:g}, d = {dim}, $u_0$ = {u:g}", product[1], own[1])
     fine = np.linspace(0.3, 3.2, 60)
+    slopes, errors = found.T
     panels = (
         Panel(
             f"exponent of 1 + u at the antipodal pair, d = {_DIM}",
@@ -121,7 +122,7 @@ def random_values(progress: Progress) -> Outcome:
     return Outcome(tuple(verdicts), panels, data | {"threshold": crossing, "share_aligned": np.array(shares)})
 
 
-def _judge(u: float, beta: float, dim: int, layers: np.ndarray, own: np.ndarray) -> list:
+def _judge(u: float, beta: float, dim: int, layers: np.ndarray, own: np.ndarray) -> list[Verdict]:
     """Shares at +1 at the end, and means early on: layers against theory and against the stochastic equation."""
     name = f"u_0 = {u:g}, beta = {beta:g}, d = {dim}"
     wanted = alignment_probability(u, beta, dim)

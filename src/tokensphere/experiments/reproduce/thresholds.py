@@ -29,10 +29,10 @@ from tokensphere.theory import (
 __all__ = ["noisy_thresholds"]
 
 _CASES = ((2, 2.0), (2, 5.0), (3, 1.0), (3, 4.0))  # d, β: below and beyond β_* in each dimension
-_RATIOS = np.array([0.75, 0.85, 0.92, 0.95, 1.05, 1.15, 1.3])  # κ/κ_c
-_SPAN = 250.0  # length of a run, in units of κ_c/(d−1)
-_SMALL, _LARGE = 0.01, 0.85  # R of the starts
-_RESOLUTION = 32
+_RATIOS = np.array([0.8, 0.92, 0.95, 1.1, 1.25])  # κ/κ_c
+_SPAN = 100.0  # length of a run, in units of κ_c/(d−1)
+_SMALL, _LARGE = 0.02, 0.85  # R of the starts
+_RESOLUTION = 20
 _ORDER_TOLERANCE, _SPLIT = 0.005, 0.1
 
 _TOKENS = 4000
@@ -93,15 +93,20 @@ def noisy_thresholds(progress: Progress) -> Outcome:
 
 def _densities(dim: int, beta: float) -> _Branches:
     critical = critical_kappa(beta, dim)
-    starts = [stationary_state(order, beta, dim).means for order in (_SMALL, _LARGE)]
+    starts = [stationary_state(order, beta, dim) for order in (_SMALL, _LARGE)]
     times = np.array([0.0, _SPAN * critical / (dim - 1)])
     ends = np.empty((2, len(_RATIOS)))
     for j, ratio in enumerate(_RATIOS.tolist()):
-        fields = {"beta": beta, "flow": "usa", "resolution": _RESOLUTION, "noise": 1.0 / (ratio * critical)}
-        equation = CircleMeanField(**fields) if dim == 2 else ZonalMeanField(**fields, dim=dim)
-        for k, means in enumerate(starts):
-            start = equation.lift(means if dim == 2 else means * equation._roots[: len(means)])
-            run = evolve(equation, start, times, rtol=1e-7, refine=False, degrees=[1])
+        fields: dict[str, Any] = {
+            "beta": beta,
+            "flow": "usa",
+            "resolution": _RESOLUTION,
+            "noise": 1.0 / (ratio * critical),
+        }
+        equation: Any = CircleMeanField(**fields) if dim == 2 else ZonalMeanField(**fields, dim=dim)
+        for k, state in enumerate(starts):
+            start = equation.lift(state.means) if dim == 2 else equation.from_function(state.density)
+            run = evolve(equation, start, times, rtol=1e-6, refine=False, degrees=[1])
             ends[k, j] = run.order.values[-1, 0]
     return _Branches(dim, beta, ends[0], ends[1])
 
