@@ -100,14 +100,7 @@ def random_values(progress: Progress) -> Outcome:
             r"inverse temperature $\beta$",
             "slope of E log(1+u)",
             (
-                Curve(
-                    "layers",
-                    _BETAS,
-                    found[:, 0],
-                    "points",
-                    low=found[:, 0] - found[:, 1],
-                    high=found[:, 0] + found[:, 1],
-                ),
+                Curve("layers", _BETAS, slopes, "points", low=slopes - errors, high=slopes + errors),
                 Curve(
                     r"$(d-1)\,\mathrm{sech}^2\beta-2$",
                     fine,

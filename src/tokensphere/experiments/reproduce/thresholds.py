@@ -29,10 +29,10 @@ from tokensphere.theory import (
 __all__ = ["noisy_thresholds"]
 
 _CASES = ((2, 2.0), (2, 5.0), (3, 1.0), (3, 4.0))  # d, β: below and beyond β_* in each dimension
-_RATIOS = np.array([0.8, 0.92, 0.95, 1.1, 1.25])  # κ/κ_c
+_RATIOS = np.array([0.8, 0.92, 0.95, 1.1])  # κ/κ_c
 _SPAN = 100.0  # length of a run, in units of κ_c/(d−1)
 _SMALL, _LARGE = 0.02, 0.85  # R of the starts
-_RESOLUTION = 20
+_RESOLUTION, _FINEST = 20, 40
 _ORDER_TOLERANCE, _SPLIT = 0.005, 0.1
 
 _TOKENS = 4000
@@ -106,7 +106,7 @@ def _densities(dim: int, beta: float) -> _Branches:
         equation: Any = CircleMeanField(**fields) if dim == 2 else ZonalMeanField(**fields, dim=dim)
         for k, state in enumerate(starts):
             start = equation.lift(state.means) if dim == 2 else equation.from_function(state.density)
-            run = evolve(equation, start, times, rtol=1e-6, refine=False, degrees=[1])
+            run = evolve(equation, start, times, rtol=1e-6, largest=_FINEST, degrees=[1])
             ends[k, j] = run.order.values[-1, 0]
     return _Branches(dim, beta, ends[0], ends[1])
 
