@@ -30,7 +30,7 @@ _FEW = 250
 
 def _orders(flow: Any, tokens: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Frames of tokens, and R of each."""
-    frames = simulate(flow, tokens, times, rtol=1e-11).tokens.values
+    frames = simulate(flow, tokens, times, method="dopri8", rtol=1e-11).tokens.values
     return frames, np.linalg.norm(frames.mean(axis=1), axis=1)
 
 
