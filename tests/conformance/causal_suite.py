@@ -23,7 +23,7 @@ class CausalCase(FlowCase):
 
 
 class CausalSuite(FlowSuite):
-    """Subclass with fixtures as for :class:`FlowSuite`. Tangency, rotations and transformed code are tested as there."""
+    """Subclass with fixtures as for :class:`FlowSuite`. Tangency, rotations and compiled code as there."""
 
     def test_permutation(self, case, cloud):
         """Order matters: a permuted cloud has another velocity."""
@@ -43,7 +43,7 @@ class CausalSuite(FlowSuite):
             np.testing.assert_allclose(short, want, atol=1e-13 * size(want))
 
     def test_a_clone_is_a_mass(self, case, cloud):
-        """Two tokens in one place, one after the other: for those that follow, and for the second, a token of mass 2."""
+        """Two tokens in one place, one after the other, are one of mass 2 for those that follow and for the second."""
         n = len(cloud[0])
         tokens = np.concatenate([cloud[0][:5], cloud[0][4:]])
         cloned = case.make().velocity(tokens, weights=np.full(n + 1, 1 / (n + 1)))

@@ -1,4 +1,4 @@
-"""Frozen tokens stay (to rounding: every step scales tokens to unit length), the others move as if nothing had been said, and flows of all kinds can be held."""
+"""Frozen tokens stay (to rounding: a step scales them to unit length), the others move, in flows of all kinds."""
 
 import jax
 import numpy as np
