@@ -38,6 +38,32 @@ def test_runs_and_layers_hold_them():
     np.testing.assert_allclose(ts.simulate(held, ring, [0.0, 1.0]).tokens.values[-1], ring, atol=3e-16)
 
 
+def test_energy_rate_is_that_of_the_free_tokens():
+    flow = Frozen(ts.SelfAttention(3.0), MASK)
+    velocity, h = flow.velocity(TOKENS), 1e-5
+
+    def along(step):
+        return flow.energy(ts.sphere.normalize(TOKENS + step * velocity))
+
+    assert flow.energy_rate(TOKENS) == pytest.approx((along(h) - along(-h)) / (2 * h), rel=1e-7)
+    assert flow.energy_rate(TOKENS) < flow.flow.energy_rate(TOKENS)
+
+
+@pytest.mark.parametrize("scheme", ["pre", "peri", "ngpt"])
+def test_schemes_hold_tokens_and_radii(scheme):
+    flow = Frozen(ts.Normalized(ts.SelfAttention(3.0), scheme), MASK)
+    inner = flow.flow
+    run = ts.simulate(flow, TOKENS, [0.0, 1.0])
+    layers = ts.simulate(flow, TOKENS, [0.0, 0.1], method="layer", step_size=0.1)
+    free = ts.simulate(inner, TOKENS, [0.0, 0.1], method="layer", step_size=0.1)
+    for found in (run, layers):
+        np.testing.assert_allclose(found.tokens.values[-1, MASK], TOKENS[MASK], atol=3e-16)
+        if "radii" in found:
+            np.testing.assert_array_equal(found.radii.values[-1, MASK], 1.0)
+    np.testing.assert_allclose(layers.tokens.values[-1, ~MASK], free.tokens.values[-1, ~MASK], atol=1e-15)
+    assert np.abs(run.tokens.values[-1, ~MASK] - TOKENS[~MASK]).max() > 0.1
+
+
 def test_inside_compiled_code():
     flow = Frozen(ts.SelfAttention(3.0), MASK).resolve(7, 3)
     got = jax.jit(lambda x: flow.field(x, None, 0.0))(TOKENS)

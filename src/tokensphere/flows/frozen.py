@@ -10,9 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.jaxsetup import jnp
+from tokensphere.jaxsetup import jnp, namespace
 
-from .base import AbstractFlow
+from .base import AbstractFlow, _like
+from .space import AbstractSpace
 
 __all__ = ["Frozen"]
 
@@ -21,7 +22,8 @@ class Frozen(AbstractFlow):
     """`flow` with the tokens of `mask` held fixed.
 
     **Arguments:** `flow`, any flow; `mask` (n,) of booleans, true for tokens that stay, or a list of their numbers
-    with `n`, the number of all tokens. Layers hold them too: their attention output is 0.
+    with `n`, the number of all tokens. Layers hold them too; with a scheme that divides by |A|, freeze last:
+    `Frozen(Normalized(flow, scheme), mask)`.
 
     The energy is that of `flow`. Where it grows token by token, it still does: dE/dt is the sum over the free ones.
 
@@ -44,6 +46,17 @@ class Frozen(AbstractFlow):
         self.free = jnp.asarray(~given[:, None], dtype=jnp.float64)
 
     @property
+    def space(self) -> AbstractSpace:
+        return self.flow.space
+
+    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
+        return self.flow.check(tokens, radii)
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        return self.flow.breaks
+
+    @property
     def clock(self) -> str:
         return self.flow.clock
 
@@ -57,8 +70,7 @@ class Frozen(AbstractFlow):
         return getattr(self.flow, "gradient_sign", None)
 
     def _held(self, rows: Any) -> Any:
-        free = np.asarray(self.free) if isinstance(rows, np.ndarray) else self.free
-        return rows * free
+        return rows * _like(rows, self.free)
 
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         return self._held(type(self.flow).field(self.flow, tokens, weights, t))
@@ -67,12 +79,28 @@ class Frozen(AbstractFlow):
         """A_i (n, dim) of the flow, 0 for frozen tokens: what a layer adds."""
         return self._held(type(self.flow).attended(self.flow, tokens, weights, t))
 
+    def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        space, xp, free = self.flow.space, namespace(points, attended), _like(points, self.free) > 0
+        tokens, _ = space.split(points)  # any output will do where it is thrown away, but 0 has no direction
+        moved = type(self.flow).layer(self.flow, points, xp.where(free, attended, tokens), step, t)
+        return xp.where(free, moved, points)
+
+    def scaled(self, factor: Any) -> Frozen:
+        return Frozen(self.flow.scaled(factor), np.asarray(self.free)[:, 0] == 0)
+
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         self._check(len(tokens))
         return self._held(self.flow.velocity(tokens, weights, radii=radii, t=t))
 
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         return self.flow.energy(tokens, weights, shifted=shifted)
+
+    def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        return self.flow.energy_along(tokens, velocity, weights, shifted=shifted)
+
+    def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """dE/dt along the flow: what the free tokens do."""
+        return self.energy_along(tokens, self.velocity(tokens, weights), weights, shifted=shifted)
 
     def resolve(self, n: int, dim: int) -> Self:
         self._check(n)

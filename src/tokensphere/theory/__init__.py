@@ -12,14 +12,12 @@ from .equiangular import (
     EquiangularPath,
     equiangular_curve,
     equiangular_invariant,
-    equiangular_layer_count,
     equiangular_layer_path,
-    equiangular_layer_time,
     equiangular_layers,
     equiangular_path,
     equiangular_rate,
-    equiangular_time,
 )
+from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
 from .fixed_centres import centre_force, centre_stiffness, fixed_centres
 from .global_collapse import (
@@ -62,6 +60,7 @@ from .random_values import (
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
+from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .timescales import (
     critical_tilt,
@@ -97,6 +96,7 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "Scheme",
+    "SchemePrediction",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -177,6 +177,7 @@ __all__ = [
     "parking_density",
     "partition",
     "predict_emergence",
+    "predict_schemes",
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",
