@@ -97,3 +97,22 @@ def test_many_tokens_on_the_circle_are_summed_in_order():
     np.testing.assert_allclose(got[:40], few, atol=1e-13)
     with pytest.raises(InputError, match="cannot be shared"):
         ts.SelfAttention(5.0, causal=True).resolve(3000, 2, shared=True)
+
+
+@pytest.mark.parametrize("scheme", ["pre", "peri", "ngpt"])
+def test_schemes_read_the_causal_output(scheme):
+    tokens = ts.sphere.uniform(6, 3, seed=6)
+    flow = ts.SelfAttention(2.0, causal=True)
+    run = ts.simulate(ts.Normalized(flow, scheme), tokens, [0.0, 1.0])
+    short = ts.simulate(ts.Normalized(flow, scheme), tokens[:4], [0.0, 1.0])
+    np.testing.assert_allclose(run.tokens.values[-1, :4], short.tokens.values[-1], atol=1e-7)
+    np.testing.assert_allclose(run.tokens.values[-1, 0], tokens[0], atol=1e-14)
+
+
+def test_linearisation_takes_no_series():
+    from tokensphere.solve.linearise import _DIRECT, _way
+
+    way, flow = _way(ts.SelfAttention(2.0, causal=True), None, _DIRECT + 1, 2)
+    assert way == "jvp"
+    assert isinstance(flow.attention, Dense)
+    assert flow.attention.causal

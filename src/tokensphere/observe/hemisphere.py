@@ -19,7 +19,7 @@ _ROUNDING = 1e-9  # a margin below this cannot be told from 0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Hemisphere:
-    """**Fields:** `inside`, whether all tokens lie in an open hemisphere; `pole` (dim,) unit vector w of one (the last
+    """**Fields:** `inside`, whether all tokens lie in an open hemisphere; `pole` (dim,) unit vector w of one (the best
     tried where there is none); `margin`, min_i ⟨pole, x_i⟩, positive where `inside`: a proof that can be checked.
     """
 
@@ -44,11 +44,11 @@ def in_hemisphere(tokens: Any) -> Hemisphere:
     if points.shape[1] == 2:
         return _judged(points, _middle(np.arctan2(points[:, 1], points[:, 0])))
     mean = points.mean(axis=0)
-    if np.linalg.norm(mean) > _ROUNDING:
-        found = _judged(points, mean)
-        if found.inside:
-            return found
-    return _judged(points, _programme(points))
+    found = _judged(points, mean)
+    if found.inside:
+        return found
+    decided = _judged(points, _programme(points))
+    return decided if decided.inside or decided.margin > found.margin else found
 
 
 def _judged(points: np.ndarray, direction: np.ndarray) -> Hemisphere:
