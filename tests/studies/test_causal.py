@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from studies.small_runs import DIM3, settle, study
+from studies.sweeps.small_sweeps import LANES, sweep
 
 import tokensphere as ts
 from tokensphere import studies
@@ -67,3 +68,13 @@ def test_an_ensemble(tmp_path):
     alone = ts.simulate(ts.SelfAttention(2.0, causal=True), prepared.tokens[1], [0.0, 1.0]).tokens.values[-1]
     mean = (alone @ alone.T)[np.triu_indices(6, 1)].mean()
     assert run.mean_inner.values[-1, 1] == pytest.approx(mean, abs=1e-6)
+
+
+def test_a_sweep_in_lanes(tmp_path):
+    settings = LANES | {"flow.causal": True}
+    assert sweep(tmp_path, settings, over=["beta=1,4"]).computed == 2
+    for i, beta in enumerate((1.0, 4.0)):
+        run = open_run(tmp_path / "out" / f"run-{i}")
+        flow = ts.SelfAttention(beta, causal=True)
+        again = ts.simulate(flow, run.tokens.values[0], run.time.values, method="rk4", step_size=0.02)
+        np.testing.assert_allclose(run.tokens.values, again.tokens.values, atol=1e-12)
