@@ -20,6 +20,11 @@ def test_spectral_sums_are_refused():
         parse_study({"flow": {"causal": True, "attention": "circle"}})
 
 
+def test_an_energy_to_stop_at_is_refused():
+    with pytest.raises(InputError, match=r"solve.stop_slope = 0.001: a causal flow has no energy; unset it"):
+        parse_study({"flow": {"causal": True}, "solve": {"stop_slope": 1e-3}})
+
+
 def test_only_causal_studies_have_another_hash():
     plain = Study()
     assert study(**CAUSAL).hash != study(**CAUSAL | {"flow.causal": False}).hash

@@ -178,6 +178,12 @@ class Study(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _slope_needs_energy(self) -> Study:
+        if self.flow.causal and self.solve.stop_slope is not None:
+            raise ValueError(f"solve.stop_slope = {self.solve.stop_slope:g}: a causal flow has no energy; unset it")
+        return self
+
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
