@@ -46,5 +46,5 @@ def causal_limit(value: Any = None) -> Prediction:
             Hypothesis("V = I", identity, "any Q, K and beta >= 0"),
             Hypothesis("almost every start", None, "no token opposite the first, say"),
         ),
-        "t -> infinity; the time is exponential in beta",
+        "long times, exponential in beta",
     )

@@ -81,5 +81,5 @@ def fixed_centres(
             Hypothesis("-N g((c-2eps)/sqrt(beta)) < g(eps/sqrt(beta))", soft < stiff, f"{soft:.4g} and {stiff:.4g}"),
             Hypothesis("almost every start", None, "no free token at a balance of all pulls"),
         ),
-        "tokens on the circle, V = B = I, SA; t -> infinity",
+        "tokens on the circle, V = B = I, SA; long times",
     )

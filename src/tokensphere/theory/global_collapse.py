@@ -48,7 +48,7 @@ def terminal_rate(
         "derived",
         (
             Hypothesis("the eigenvalue of V at the cluster is positive", eigenvalue > 0, f"lambda = {eigenvalue:.4g}"),
-            Hypothesis("all tokens are close to one point, an eigenvector of V", None, "t -> infinity"),
+            Hypothesis("all tokens are close to one point, an eigenvector of V", None, "long times"),
         ),
         "the last phase",
     )
@@ -70,7 +70,7 @@ def mean_field_rate(beta: float, dim: int) -> Prediction:
             Hypothesis("beta = 0", beta == 0, f"beta = {beta:g}"),
             Hypothesis("a positive density with a mean that is not 0", None, "mass near the antipode arrives late"),
         ),
-        "t -> infinity after n -> infinity: n tokens have rate 1; a factor log t at d = 3",
+        "long times, after the limit of many tokens: n tokens have rate 1; a factor log t at d = 3",
     )
 
 
@@ -150,7 +150,7 @@ def collapse_predictions(
     almost = Hypothesis("almost every start", None)
     source = "[2312.10794], Theorem 1"
     found = [
-        Prediction("clusters at the end", 1, "", "one", source, (identity, kind, almost), "t -> infinity, no noise")
+        Prediction("clusters at the end", 1, "", "one", source, (identity, kind, almost), "long times, no noise")
     ]
     if n is not None:
         certain = inside is not None
