@@ -112,7 +112,7 @@ def centre_count(angle: float, dim: int, tokens: int | None = None) -> Predictio
         "Renyi centres",
         value,
         "",
-        "(2 pi/delta) m(M delta/2 pi), m(at last) = Renyi's parking constant",
+        "(2 pi/delta) m(M delta/2 pi), m(t) -> Renyi's parking constant",
         "derived; the limit of an endless stream is stated as open in [2411.04990]",
         (
             Hypothesis("tokens on the circle", dim == 2, f"dim = {dim}"),
