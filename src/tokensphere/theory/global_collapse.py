@@ -149,9 +149,7 @@ def collapse_predictions(
     )
     almost = Hypothesis("almost every start", None)
     source = "[2312.10794], Theorem 1"
-    found = [
-        Prediction("clusters at the end", 1, "", "one", source, (identity, kind, almost), "long times, no noise")
-    ]
+    found = [Prediction("clusters at the end", 1, "", "one", source, (identity, kind, almost), "long times, no noise")]
     if n is not None:
         certain = inside is not None
         value = float(bool(inside)) if certain else hemisphere_probability(n, dim)

@@ -1,9 +1,6 @@
-"""Causal items with fewer repeats, and what they say when a claim does not hold."""
-
-import dataclasses
+"""The causal item with fewer repeats, and what it says when a claim does not hold."""
 
 import numpy as np
-import pytest
 from experiments.reproduce.judged import none_disagrees, outcomes, run
 
 from tokensphere.experiments.reproduce import ITEMS, causal
@@ -27,25 +24,3 @@ def test_tokens_that_have_not_gathered_are_reported(monkeypatch):
     monkeypatch.setattr(causal, "_TIMES", np.array([0.0, 0.1, 0.2]))
     found = outcomes(run(causal.causal_tokens), "tokens gather")
     assert set(found.values()) == {"disagrees"}
-
-
-@pytest.mark.slow
-def test_frozen_centres(monkeypatch):
-    monkeypatch.setattr(causal, "_STARTS", np.array([0.4, 2.6]))
-    outcome = run(ITEMS["C19"].load().run)
-    none_disagrees(outcome)
-    assert outcome.data["level"] == pytest.approx(0.0271, abs=5e-5)
-    assert outcome.data["ends"].max() < outcome.data["level"]
-
-
-def test_the_printed_inequality_is_told_from_ours(monkeypatch):
-    assert causal._inequalities()[0].outcome == "agrees"
-    ours = causal.fixed_centres
-
-    def printed(*args, **options):
-        found = ours(*args, **options)
-        last = dataclasses.replace(found.hypotheses[-2], holds=True)
-        return dataclasses.replace(found, hypotheses=(*found.hypotheses[:-2], last, found.hypotheses[-1]))
-
-    monkeypatch.setattr(causal, "fixed_centres", printed)
-    assert causal._inequalities()[0].outcome == "disagrees"

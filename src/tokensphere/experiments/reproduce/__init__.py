@@ -51,7 +51,12 @@ _ENTRIES: tuple[Entry, ...] = (
         "collective",
     ),
     Entry(
-        "C19", "Free tokens end at fixed centres", "2411.04990, corrected", 10, "causal:frozen_centres", "collective"
+        "C19",
+        "Free tokens end at fixed centres",
+        "2411.04990, corrected",
+        10,
+        "fixed_centres:frozen_centres",
+        "collective",
     ),
     Entry("M1", "Propagation of chaos: W1 between n tokens and the density", "2410.23228; derived", 120, "chaos:chaos"),
     Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
