@@ -1,6 +1,8 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -17,6 +19,14 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -93,9 +103,17 @@ __all__ = [
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "competing_beta",
     "critical_gamma",
     "critical_kappa",
@@ -117,6 +135,8 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -128,6 +148,7 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
     "kernel_rates",
     "layer_factors",
@@ -140,6 +161,7 @@ __all__ = [
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -152,6 +174,7 @@ __all__ = [
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "predict_emergence",
     "predict_schemes",
@@ -165,6 +188,8 @@ __all__ = [
     "self_term_factor",
     "self_term_slowdown",
     "stationary_order_parameter",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
