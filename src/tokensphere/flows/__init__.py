@@ -6,6 +6,7 @@ from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .correspondences import Correspondence, kuramoto, mean_shift
 from .ensemble import EnsembleFlow
+from .frozen import Frozen
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -38,6 +39,7 @@ __all__ = [
     "Correspondence",
     "EnsembleFlow",
     "Euclidean",
+    "Frozen",
     "LayerNormScaling",
     "MixNorm",
     "Normalized",

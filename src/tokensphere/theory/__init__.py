@@ -1,6 +1,8 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .common_noise import common_noise_exponent
@@ -11,15 +13,21 @@ from .equiangular import (
     EquiangularPath,
     equiangular_curve,
     equiangular_invariant,
-    equiangular_layer_count,
     equiangular_layer_path,
-    equiangular_layer_time,
     equiangular_layers,
     equiangular_path,
     equiangular_rate,
-    equiangular_time,
 )
+from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -55,6 +63,7 @@ from .random_values import (
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
+from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .stationary import NoisyTransition, StationaryState, noisy_transition, stationary_state, stationary_states
 from .timescales import (
@@ -92,6 +101,7 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "Scheme",
+    "SchemePrediction",
     "StationaryState",
     "TimeScales",
     "alignment_limit",
@@ -99,9 +109,17 @@ __all__ = [
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "common_noise_exponent",
     "competing_beta",
     "critical_gamma",
@@ -125,6 +143,8 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -136,6 +156,7 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
     "kernel_rates",
     "kuramoto_couplings",
@@ -151,6 +172,7 @@ __all__ = [
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -164,8 +186,10 @@ __all__ = [
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "predict_emergence",
+    "predict_schemes",
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",
@@ -179,6 +203,8 @@ __all__ = [
     "stationary_order_parameter",
     "stationary_state",
     "stationary_states",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
