@@ -32,13 +32,13 @@ def test_verdicts_follow_what_is_measured(beta):
 
 
 def test_densities_from_both_sides(monkeypatch):
-    """d = 3, β = 4 between the fold and κ_c: each start keeps its state."""
-    monkeypatch.setattr(thresholds, "_RATIOS", np.array([0.85]))
+    """d = 3, β = 3 between the fold and κ_c: each start keeps its state."""
+    monkeypatch.setattr(thresholds, "_RATIOS", np.array([0.94]))
     monkeypatch.setattr(thresholds, "_SPAN", 15.0)
-    found = thresholds._densities(3, 4.0)
+    found = thresholds._densities(3, 3.0)
     assert found.split.all()
-    assert found.up[0] < 0.01
-    assert found.down[0] == pytest.approx(thresholds._predicted(0.85, 3, 4.0)[1], abs=0.01)
+    assert found.up[0] < 0.02
+    assert found.down[0] == pytest.approx(thresholds._predicted(0.94, 3, 3.0)[1], abs=0.01)
 
 
 def test_tokens_at_beta_zero(monkeypatch):

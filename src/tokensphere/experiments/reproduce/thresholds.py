@@ -6,6 +6,7 @@ the start.                                                                      
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +29,9 @@ from tokensphere.theory import (
 
 __all__ = ["noisy_thresholds"]
 
-_CASES = ((2, 2.0), (2, 5.0), (3, 1.0), (3, 4.0))  # d, β: below and beyond β_* in each dimension
-_RATIOS = np.array([0.8, 0.92, 0.95, 1.1])  # κ/κ_c
-_SPAN = 100.0  # length of a run, in units of κ_c/(d−1)
+_CASES = ((2, 2.0), (2, 5.0), (3, 1.0), (3, 3.0))  # d, β: below and beyond β_* in each dimension
+_RATIOS = np.array([0.75, 0.915, 0.935, 1.1])  # κ/κ_c
+_SPAN = 75.0  # length of a run, in units of κ_c/(d−1)
 _SMALL, _LARGE = 0.02, 0.85  # R of the starts
 _RESOLUTION, _FINEST = 20, 40
 _ORDER_TOLERANCE, _SPLIT = 0.005, 0.1
@@ -38,7 +39,7 @@ _ORDER_TOLERANCE, _SPLIT = 0.005, 0.1
 _TOKENS = 4000
 _KAPPAS = {2: np.array([1.5, 2.5, 3.0, 4.0]), 3: np.array([2.0, 4.0, 5.0])}  # at β = 0
 _TOKEN_TOLERANCE = 0.05
-_BISTABLE = 0.94  # κ/κ_c of the token runs at d = 2, β = 5
+_BISTABLE, _FINE = 0.94, 0.02  # κ/κ_c and step of the token runs at d = 2, β = 5
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ def noisy_thresholds(progress: Progress) -> Outcome:
         ]
         data |= {f"kappa_{dim}": kappas, f"order_{dim}": ends[dim]}
     progress(0.85, "tokens where two states are stable")
-    verdicts += _judge_tokens()
+    judged, both = _judge_tokens()
+    verdicts += judged
+    data["order_bistable"] = np.array(both)
+    points = Curve(f"{_TOKENS} tokens", np.full(2, _BISTABLE), np.array(both), "points", color=4)
+    at = _CASES.index((2, 5.0))
+    panels[at] = dataclasses.replace(panels[at], curves=(*panels[at].curves, points))
     panels.append(_resting_panel(ends))
     return Outcome(tuple(verdicts), tuple(panels), data)
 
@@ -157,23 +163,26 @@ def _panel(branches: _Branches) -> Panel:
     return Panel(f"d = {dim}, β = {beta:g}", r"$\kappa/\kappa_c$", "order parameter R", tuple(curves))
 
 
-def _tokens(beta: float, kappa: float, dim: int, ordered: bool, seed: int = 0) -> float:
-    """R of tokens, its mean over the last half of a run, from one cluster or from uniform tokens."""
+def _tokens(beta: float, kappa: float, dim: int, ordered: bool, fraction: float = 0.05, seed: int = 0) -> float:
+    """R of tokens, its mean over the last half of a run, from one cluster or from uniform tokens.
+
+    `fraction` is the step in units of κ_c/(d−1), in which the force of a cluster grows with β.
+    """
     start = np.tile(np.eye(dim)[0], (_TOKENS, 1)) if ordered else uniform(_TOKENS, dim, seed)
     unit = critical_kappa(beta, dim) / (dim - 1)  # the time of a mode of degree 1 under the noise alone
-    end, step = 24.0 * unit, 0.05 * unit
+    end, step = 24.0 * unit, fraction * unit
     times = np.concatenate([[0.0], np.linspace(0.5 * end, end, 13)])
     flow = UnnormalizedSelfAttention(beta)
     run = simulate(flow, start, times, method="strang", step_size=step, noise=1.0 / kappa, seed=seed)
     return float(np.linalg.norm(run.tokens.values[1:].mean(axis=1), axis=1).mean())
 
 
-def _judge_tokens() -> list[Verdict]:
-    """d = 2, β = 5 between the fold and κ_c: ordered tokens stay so, uniform ones too."""
+def _judge_tokens() -> tuple[list[Verdict], list[float]]:
+    """d = 2, β = 5 between the fold and κ_c: ordered tokens stay so, uniform ones too. Also R of both."""
     dim, beta = 2, 5.0
     kappa = _BISTABLE * critical_kappa(beta, dim)
-    ordered, disordered = (_tokens(beta, kappa, dim, start) for start in (True, False))
-    return [
+    ordered, disordered = (_tokens(beta, kappa, dim, start, _FINE) for start in (True, False))
+    verdicts = [
         compare(
             f"R of tokens that start in one cluster, d = {dim}, beta = {beta:g}, kappa/kappa_c = {_BISTABLE}",
             _predicted(_BISTABLE, dim, beta)[1],
@@ -188,6 +197,7 @@ def _judge_tokens() -> list[Verdict]:
             "stays below the unstable state between the two",
         ),
     ]
+    return verdicts, [ordered, disordered]
 
 
 def _resting_panel(ends: dict[int, np.ndarray]) -> Panel:
