@@ -5,6 +5,7 @@ from __future__ import annotations
 from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
 from .ensemble import EnsembleFlow
+from .multi_head import MultiHead
 from .self_attention import SelfAttention
 from .unnormalized import UnnormalizedSelfAttention
 
@@ -13,6 +14,7 @@ __all__ = [
     "AlignmentFlow",
     "AttentionFlow",
     "EnsembleFlow",
+    "MultiHead",
     "SelfAttention",
     "UnnormalizedSelfAttention",
     "evaluate_attended",
