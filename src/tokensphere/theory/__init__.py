@@ -1,6 +1,7 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .caps import CapsPrediction, caps
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -68,6 +69,7 @@ __all__ = [
     "FLOWS",
     "SCHEMES",
     "AlignmentLimit",
+    "CapsPrediction",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -93,6 +95,7 @@ __all__ = [
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "caps",
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
