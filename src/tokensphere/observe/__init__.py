@@ -5,7 +5,7 @@ from __future__ import annotations
 from .alignment import AlignmentSeries, alignment
 from .clusters import Clusters, clusters, count_clusters
 from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
-from .energy import EnergyMonotone, energy, energy_monotone
+from .energy import EnergyMonotone, energy, energy_monotone, staircase_energy
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
@@ -43,6 +43,7 @@ __all__ = [
     "order_parameters",
     "phases",
     "plateaus",
+    "staircase_energy",
     "wasserstein",
     "wasserstein_of_runs",
     "wasserstein_to_density",

@@ -74,6 +74,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
