@@ -31,6 +31,7 @@ _SUBMODULES = (
 _NAMES = {
     "InputError": "errors",
     "MultiHead": "flows",
+    "Normalized": "flows",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
     "simulate": "solve",
@@ -54,12 +55,13 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import MultiHead, SelfAttention, UnnormalizedSelfAttention
+    from .flows import MultiHead, Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
     "InputError",
     "MultiHead",
+    "Normalized",
     "SelfAttention",
     "UnnormalizedSelfAttention",
     "__version__",

@@ -18,7 +18,8 @@ from tokensphere.errors import InputError, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced
 from tokensphere.parallel import TokenMesh
 
-from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
+from .base import AbstractFlow, AttentionFlow, evaluate_field
+from .space import Sphere, project
 from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = ["MultiHead"]
@@ -42,14 +43,18 @@ class MultiHead(AbstractFlow):
         for h, head in enumerate(self.heads):
             if not isinstance(head, AbstractFlow) and not is_traced(head):
                 raise InputError(f"head {h} must be a flow, as SelfAttention(beta), got {head!r}")
-            if type(head).attended is AbstractFlow.attended:
-                raise InputError(f"head {h}, {type(head).__name__}, has no attention output to add")
+            if type(head).attended is AbstractFlow.attended or not isinstance(head.space, Sphere):
+                raise InputError(f"head {h}, {type(head).__name__}, has no attention output on the sphere to add")
 
     @property
     def clock(self) -> str:
         """That of the heads; `"real"` where they differ."""
         clocks = {head.clock for head in self.heads}
         return clocks.pop() if len(clocks) == 1 else "real"
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        return tuple(sorted({t for head in self.heads for t in head.breaks}))
 
     @property
     def on_host(self) -> bool:
@@ -63,9 +68,17 @@ class MultiHead(AbstractFlow):
         total: np.ndarray = sum(head.angular_field(angles, masses, t) for head in self.heads)  # type: ignore[assignment]
         return total
 
+    def scaled(self, factor: Any) -> Self:
+        return dataclasses.replace(self, heads=tuple(head.scaled(factor) for head in self.heads))
+
     def resolve(self, n: int, dim: int, **shared: bool) -> Self:
         """See :class:`AbstractFlow`: every head is resolved; `shared` as for an `AttentionFlow`."""
         return dataclasses.replace(self, heads=tuple(head.resolve(n, dim, **shared) for head in self.heads))
+
+    def _differentiable(self, n: int, dim: int) -> Self:
+        """The same flow for use inside transformed code."""
+        heads = (h._differentiable(n, dim) if hasattr(h, "_differentiable") else h.resolve(n, dim) for h in self.heads)
+        return dataclasses.replace(self, heads=tuple(heads))
 
     def shard(self, mesh: TokenMesh) -> Self:
         """The same resolved flow for a process of `mesh` that holds a slice of the tokens.
@@ -92,8 +105,7 @@ class MultiHead(AbstractFlow):
         **Raises:** `InputError` naming the first token that is not finite or not of unit length, or a bad mass.
         """
         if is_traced(tokens, weights, self):
-            moves = (head.velocity(tokens, weights, radii=radii, t=t) for head in self.heads)
-            return sum(moves)  # type: ignore[return-value]
+            return self._differentiable(*np.shape(tokens)).field(tokens, weights, t)
         tokens = check_tokens(tokens)
         weights = None if weights is None else check_weights(weights, len(tokens))
         return np.asarray(evaluate_field(self.resolve(*tokens.shape), tokens, weights, t))
@@ -142,25 +154,20 @@ class MultiHead(AbstractFlow):
         return self._sign() * float(np.dot(self._factors() or [], energies))
 
     def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
-        """dE/dt along the flow: ±Σ w_i |dx_i/dt|² for the heads' own kernels, else the sum over heads of
-        s_h Σ_i w_i ⟨A_i^{(h)}, dx_i/dt⟩, s_h the scale of the energy over that of the kernel.
+        """dE/dt along the flow: ±Σ w_i |dx_i/dt|², if `shifted` is that of the heads' own kernels.
 
         **Raises:** `InputError` as `energy` does.
         """
         parts = self._parts()
-        if len(parts) == 1:
-            return parts[0].energy_rate(tokens, weights, shifted=shifted)
         points, masses = parts[0]._energy_input(tokens, weights)
-        flow = self.resolve(*points.shape)
-        outputs = [np.asarray(evaluate_attended(head, points, masses, 0.0)) for head in flow.heads]
-        velocity = project(points, np.sum(outputs, axis=0))
-        rate = 0.0
-        for head, output in zip(parts, outputs, strict=True):
-            ratio = 0.0 if shifted is None else -head.beta * shifted - head.log_scale
-            if ratio > 700:
-                raise InputError(f"the energy at beta = {head.beta:g} overflows; use shifted=True")
-            rate += np.exp(ratio) * float(masses @ np.sum(output * velocity, axis=1))
-        return float(self._sign() * parts[0]._total(rate))
+        velocity = evaluate_field(self.resolve(*points.shape), points, masses, 0.0)
+        return self.energy_along(points, np.asarray(velocity), masses, shifted=shifted)
+
+    def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """dE/dt where tokens move with any tangent `velocity` (n, dim).  **Raises:** `InputError` as `energy` does."""
+        parts = self._parts()
+        rates = [head.energy_along(tokens, velocity, weights, shifted=shifted) for head in parts]
+        return rates[0] if len(parts) == 1 else self._sign() * float(np.dot(self._factors() or [], rates))
 
     def _sign(self) -> int:
         return self.gradient_sign or 1
