@@ -53,6 +53,7 @@ from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -89,6 +90,8 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "SchemePrediction",
+    "Staircase",
+    "StaircaseStep",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -167,11 +170,13 @@ __all__ = [
     "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
+    "staircase",
     "stationary_order_parameter",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "well_prepared",
     "white_noise_tokens",
 ]
