@@ -31,7 +31,6 @@ from tokensphere.theory.clocks import log_clock_rate
 
 __all__ = ["ClockedFlow", "WithTime", "pair_angle"]
 
-
 def pair_angle(tokens: np.ndarray, i: int, j: int) -> float:
     """The angle of two tokens in radians, to the last digits at every angle."""
     apart, together = np.linalg.norm(tokens[i] - tokens[j]), np.linalg.norm(tokens[i] + tokens[j])

@@ -129,8 +129,9 @@ def staircase(tokens: Any, beta: float, weights: Any = None, flow: str = "usa-sh
         tight.lead >= _CLEAR,
         f"tokens {tight.first} and {tight.second}: the next pair takes {tight.lead:.3g} times as long",
     )
+    on_circle = points.shape[1] == 2 and b > 1.0
     prepared = (
-        well_prepared(points, b) if points.shape[1] == 2 else Hypothesis("well prepared", False, "not on a circle")
+        well_prepared(points, b) if on_circle else Hypothesis("well prepared", False, "for a circle and beta > 1")
     )
     return Staircase(b, flow, start, tuple(steps), (clear, prepared))
 
@@ -141,9 +142,8 @@ def _pair_times(left: list[_Cluster], beta: float, flow: str) -> list[tuple[floa
     for i, one in enumerate(left):
         for j in range(i + 1, len(left)):
             two = left[j]
-            angle = 2.0 * math.atan2(
-                float(np.linalg.norm(one.place - two.place)), float(np.linalg.norm(one.place + two.place))
-            )
+            apart, together = (float(np.linalg.norm(one.place + sign * two.place)) for sign in (-1, 1))
+            angle = 2.0 * math.atan2(apart, together)
             if not 1e-9 < angle < math.pi - 1e-9:
                 if angle >= 1.0:
                     found.append((math.inf, angle, i, j))  # antipodal: at rest
