@@ -32,6 +32,15 @@ def test_levels_of_the_figure():
     assert "tokens 3 and 4" in found.hypotheses[1].detail
 
 
+def test_arc_length_of_the_figure():
+    """10,080 steps of 10⁻⁵ log β in the Euclidean length of the path of five angles."""
+    found = ts.theory.staircase(from_angles(FIGURE), 2000.0)
+    assert math.sqrt(5) * found.length / (1e-5 * math.log(2000)) == pytest.approx(10_080, abs=1)
+    for step in found.steps:
+        p, q = step.masses
+        assert step.length == pytest.approx(step.angle * math.sqrt(p * q / (p + q)), rel=1e-14)
+
+
 def test_levels_of_a_well_prepared_chain():
     found = ts.theory.staircase(from_angles(CHAIN), 3000.0)
     np.testing.assert_allclose(found.levels, [0.2, 0.28, 0.44, 0.68, 1.0], atol=1e-14)

@@ -37,7 +37,8 @@ class StaircaseStep:
 
     **Fields:** `first` and `second`, the tokens of the two clusters, in increasing order; `masses` of the two;
     `angle` between them before; `log_time`, the natural logarithm of the time this takes from the merger before;
-    `lead`, the time of the runner-up over that of this pair (inf if there is none); `level` of 𝓔 after it.
+    `lead`, the time of the runner-up over that of this pair (inf if there is none); `level` of 𝓔 after it; `length`,
+    the W2 length √(m_p s_p² + m_q s_q²) of the paths s of the two, which is what it costs in the arc-length clock.
     """
 
     first: tuple[int, ...]
@@ -47,6 +48,7 @@ class StaircaseStep:
     log_time: float
     lead: float
     level: float
+    length: float
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Staircase:
     def levels(self) -> tuple[float, ...]:
         """Σ_c m_c² of all plateaus, the last one 1."""
         return (self.start, *(step.level for step in self.steps))
+
+    @property
+    def length(self) -> float:
+        """W2 length of the whole path: Σ angle·√(m_p m_q/(m_p + m_q)) for USA, β → ∞."""
+        return math.fsum(step.length for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; infinities become ``None``."""
@@ -119,8 +126,11 @@ def staircase(tokens: Any, beta: float, weights: Any = None, flow: str = "usa-sh
         one, two = left[i], left[j]
         level += 2.0 * one.mass * two.mass
         pair = one.mass, two.mass
-        steps.append(StaircaseStep(one.tokens, two.tokens, pair, angle, log_time, lead, level))
-        joined = _Cluster(tuple(sorted(one.tokens + two.tokens)), sum(pair), _meeting_point(one, two, angle, flow))
+        share = _share(one, two, flow)
+        length = angle * math.sqrt(one.mass * share**2 + two.mass * (1.0 - share) ** 2)
+        steps.append(StaircaseStep(one.tokens, two.tokens, pair, angle, log_time, lead, level, length))
+        place = _meeting_point(one, two, angle, share)
+        joined = _Cluster(tuple(sorted(one.tokens + two.tokens)), sum(pair), place)
         left = [c for k, c in enumerate(left) if k not in (i, j)] + [joined]
         left.sort(key=lambda cluster: cluster.tokens)
     tight = min(steps, key=lambda step: step.lead)
@@ -130,9 +140,7 @@ def staircase(tokens: Any, beta: float, weights: Any = None, flow: str = "usa-sh
         f"tokens {tight.first} and {tight.second}: the next pair takes {tight.lead:.3g} times as long",
     )
     on_circle = points.shape[1] == 2 and b > 1.0
-    prepared = (
-        well_prepared(points, b) if on_circle else Hypothesis("well prepared", False, "for a circle and beta > 1")
-    )
+    prepared = well_prepared(points, b) if on_circle else Hypothesis("well prepared", False, "on the circle only")
     return Staircase(b, flow, start, tuple(steps), (clear, prepared))
 
 
@@ -154,15 +162,17 @@ def _pair_times(left: list[_Cluster], beta: float, flow: str) -> list[tuple[floa
     return found
 
 
-def _meeting_point(one: _Cluster, two: _Cluster, angle: float, flow: str) -> np.ndarray:
-    """Where they meet on the arc between them: its share nearer to the heavier one."""
+def _share(one: _Cluster, two: _Cluster, flow: str) -> float:
+    """Where they meet, as a share of the arc from the first to the second: nearer to the heavier one."""
     power = 2 if flow == "sa" else 1
-    share = two.mass**power / (one.mass**power + two.mass**power)  # of the way from the first
+    return two.mass**power / (one.mass**power + two.mass**power)
+
+
+def _meeting_point(one: _Cluster, two: _Cluster, angle: float, share: float) -> np.ndarray:
     if angle > math.pi - 1e-9:
         return one.place if one.mass >= two.mass else two.place
-    return np.asarray(
-        (math.sin((1 - share) * angle) * one.place + math.sin(share * angle) * two.place) / math.sin(angle)
-    )
+    along = math.sin((1 - share) * angle) * one.place + math.sin(share * angle) * two.place
+    return np.asarray(along / math.sin(angle))
 
 
 def well_prepared(tokens: Any, beta: float, *, constant: float = 1.0) -> Hypothesis:
