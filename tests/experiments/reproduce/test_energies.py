@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from judged import none_disagrees, run
+from experiments.reproduce.judged import none_disagrees, run
 
 import tokensphere as ts
 from tokensphere.experiments.reproduce import energies as item

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from judged import none_disagrees, run
+from experiments.reproduce.judged import none_disagrees, run
 
 import tokensphere as ts
 from tokensphere.experiments.reproduce import staircase as item

@@ -76,6 +76,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
     Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry("C13", "The staircase figure", "2512.01868, figure 2", 8, "staircase:staircase_figure", "collective"),
+    Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
