@@ -75,6 +75,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
     Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
+    Entry("C7", "One cluster: the film", "2312.10794", 5, "movie:one_cluster", "collective"),
     Entry("C13", "The staircase figure", "2512.01868, figure 2", 8, "staircase:staircase_figure", "collective"),
     Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
 )
