@@ -72,8 +72,6 @@ def _stages(
 ) -> tuple[Any, Any, Any]:
     """New tokens, their velocity and the error of every token in radians (`None` without an estimate)."""
     field = type(flow).field  # unbound: see tokensphere.flows.base
-    space = getattr(flow, "space", None)
-    _normalize = globals()["_normalize"] if space is None else space.retract
     stages, point = [velocity], tokens
     for row, node in zip(method.rows, method.nodes[1:], strict=True):
         point = _normalize(tokens + size * _combine(row, stages))
@@ -85,8 +83,6 @@ def _stages(
         new_velocity = field(flow, new, weights, t + size)
     if method.error is None:
         return new, new_velocity, None
-    if space is not None:
-        return new, new_velocity, space.error(new, size * _combine(method.error, stages))
     error = project(new, size * _combine(method.error, stages))
     return new, new_velocity, namespace(error).sqrt(rowwise_dot(error, error))
 
@@ -111,7 +107,7 @@ def initial_step(
 
     first = largest(velocity) / rtol
     trial = 0.01 / largest(velocity) if first > 1e-10 else 1e-3
-    moved = (flow.space.retract if hasattr(flow, "space") else _normalize)(tokens + trial * velocity)
+    moved = _normalize(tokens + trial * velocity)
     change = largest(evaluate_field(flow, moved, weights, t + trial) - velocity) / (rtol * trial)
     slope = max(first, change)
     guess = (0.01 / slope) ** (1.0 / (method.order + 1)) if slope > 1e-15 else trial
