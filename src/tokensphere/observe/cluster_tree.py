@@ -92,7 +92,7 @@ class ClusterTree:
         )
 
     def counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """log10 times (k,) at which the number of clusters changes (the first: the start), and the numbers from then on.
+        """log10 times (k,) at which the number of clusters changes (first: the start), and the numbers from then on.
 
         Mergers at one time count as one change.
         """
@@ -103,7 +103,7 @@ class ClusterTree:
         return np.concatenate([[-math.inf], times]), np.concatenate([[self.size], numbers])
 
     def levels(self) -> np.ndarray:
-        """Σ_c m_c² of the clusters from each time of `counts` on: the plateaus of the energy Σ_ij m_i m_j e^{β(c_ij−1)}.
+        """Σ_c m_c² from each time of `counts` on: the plateaus of the energy Σ_ij m_i m_j e^{β(c_ij−1)}.
 
         A merger of p and q adds 2 m_p m_q.
         """

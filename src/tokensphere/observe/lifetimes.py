@@ -1,7 +1,7 @@
 """Lifetimes of metastable states over many starts, and how they grow with β.
 
     S(t) = Π_{t_i ≤ t} (1 − d_i/r_i)                     Kaplan–Meier: d_i ends among r_i runs still under observation
-    log T = bβ − log β + log A + e_1/β + …               Arrhenius with the prefactor of a saddle: T ≈ C e^{bβ}/(β sin² φ_0)
+    log T = bβ − log β + log A + e_1/β + …               two clusters: T ≈ C e^{bβ}/(β sin² φ_0)
 
 A run that stops before its state does is *censored*: it says that the lifetime is longer, and leaving it out (or
 counting its length) would bias every average downwards. Times are logarithms, base 10, so that they may be larger than

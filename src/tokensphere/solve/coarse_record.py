@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokensphere.flows import AbstractFlow, UnnormalizedSelfAttention
+from tokensphere.flows import AbstractFlow
 
+from .clocked import ClockedFlow
 from .loop import State
 from .merging import Clustered, Merge
 
@@ -42,8 +43,7 @@ class CoarseRecord:
 
     def step(self, log_t: float, clock: float, clusters: Clustered) -> None:
         """Note a step: its time, the clock, how many clusters, and the energy."""
-        flow = UnnormalizedSelfAttention(self.beta, shifted=True)
-        energy = 2.0 * self.beta * flow.energy(clusters.positions, clusters.masses) if self.beta > 0 else 1.0
+        energy = ClockedFlow.of(self.beta, False, clusters.count).energy(clusters.positions, clusters.masses)
         self._steps.append((log_t, clock, clusters.count, energy))
 
     def merged(self, log_t: float, merges: list[Merge]) -> None:

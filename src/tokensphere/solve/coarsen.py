@@ -20,7 +20,7 @@ from tokensphere.errors import InputError, check_positive_int, check_tokens, che
 from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
 from tokensphere.theory.clocks import CLOCKS
 
-from .clocked import ClockedFlow, pair_angle
+from .clocked import ClockedFlow, pair_angle, pull
 from .coarse_record import CoarseRecord
 from .events import Event, Moment
 from .loop import Integrator, SolveError, State
@@ -227,7 +227,7 @@ class _Run:
         """Run until two clusters merge, a time is saved, or the end; the state whose step size is good further on."""
         plan, clusters = self.plan, self.clusters
         rate = ClockedFlow.of(plan.beta, plan.normalised, clusters.count, plan.clock)
-        vectors, reference, top = rate.pull(clusters.positions, clusters.masses)
+        vectors, reference, top = pull(rate, clusters.positions, clusters.masses)
         self.record.step(self.log_t, self.clock, clusters)
         if np.abs(vectors).max() <= _AT_REST * math.exp(min(reference - top, 0.0)):
             self.record.status = "at rest"
@@ -241,15 +241,15 @@ class _Run:
             events=self._events(*begin),
             **self.options,
         )
-        state = integrator.start(flow.space.join(clusters.positions))
+        state = integrator.start(flow.space.check(clusters.positions))
         if before is not None:
             state = dataclasses.replace(state, size=before.size, memory=before.memory)
         clock = self.clock
         while True:
             state = integrator.advance(state)
-            self.log_t = _later(*begin, float(state.tokens[-1, 0]))
+            self.log_t = _later(*begin, float(state.points[-1, 0]))
             self.clock = clock + state.t
-            self.clusters = dataclasses.replace(clusters, positions=np.array(state.tokens[:-1]))
+            self.clusters = dataclasses.replace(clusters, positions=np.array(state.points[:-1]))
             fired = {event.name for event in state.fired}
             if "save" in fired:
                 self.log_t = self.saves.pop(0)
