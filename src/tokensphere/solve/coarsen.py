@@ -80,7 +80,8 @@ def coarsen(
 
     - `tokens(time, token, component)`, the position of every token's cluster; `label(time, token)`; `clusters(time)`;
       the coordinates `log10_time(time)` and `time` (inf where it is no float), from the start to the end;
-    - of every step: `step_log10_time`, `step_clock` (s), `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)};
+    - of every step: `step_log10_time`, `step_clock` (s), `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)},
+      `step_nearest`, the smallest angle of two clusters (radians);
     - of every merger, two at a time: `merge_log10_time`, `merge_nodes(merge, side)` (tokens are 0 .. n−1, the m-th
       merger makes node n + m), `merge_masses(merge, side)`, `merge_distance`, `merge_position(merge, component)`;
     - attributes `status` ("times", "clusters", "angle" or "at rest"), `log10_end`, `steps`, `rejected`, `delta`,
