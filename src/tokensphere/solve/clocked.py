@@ -1,6 +1,6 @@
 """A flow of clusters in another clock, with the time it leaves behind carried along.
 
-Clusters of masses m_i, V = B = I, c the largest inner product of two distinct ones, Z_i = m_i + Σ_{j≠i} m_j e^{β(c_ij−1)}:
+Clusters of masses m_i, V = B = I, c the largest inner product of two, Z_i = m_i + Σ_{j≠i} m_j e^{β(c_ij−1)}:
 
     G_i = P_{x_i} Σ_{j≠i} m_j e^{β(c_ij − c)} x_j  (/Z_i for SA)          every kernel ≤ 1, the self-term left out
     log:          dx_i/ds = G_i                          dt/ds = e^{β(1−c)}
@@ -20,16 +20,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from tokensphere.attention import Dense
-from tokensphere.errors import InputError
-from tokensphere.flows import AbstractFlow, project
+from tokensphere.flows import SPHERE, AbstractFlow, AbstractSpace, project
 from tokensphere.sphere.pairs import closest_pair
 from tokensphere.theory.clocks import log_clock_rate
 
-__all__ = ["ClockedFlow", "WithTime", "pair_angle"]
+__all__ = ["ClockedFlow", "WithTime", "pair_angle", "pull"]
+
 
 def pair_angle(tokens: np.ndarray, i: int, j: int) -> float:
     """The angle of two tokens in radians, to the last digits at every angle."""
@@ -37,25 +36,27 @@ def pair_angle(tokens: np.ndarray, i: int, j: int) -> float:
     return 2.0 * math.atan2(float(apart), float(together))
 
 
-class WithTime:
-    """Where the state of a clocked flow lives: unit rows, and one last row that is free."""
+class WithTime(AbstractSpace):
+    """Unit rows, and one last row that is free."""
+
+    @property
+    def name(self) -> str:
+        return "clusters and time"
+
+    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
+        """Clusters at the time 0."""
+        unit = SPHERE.check(tokens, radii)
+        return np.concatenate([unit, np.zeros((1, unit.shape[1]))])
 
     def retract(self, points: Any) -> Any:
-        out = np.array(points)
-        out[:-1] /= np.sqrt(np.einsum("ij,ij->i", out[:-1], out[:-1]))[:, None]
-        return out
+        return np.concatenate([SPHERE.retract(points[:-1]), points[-1:]])
 
     def error(self, points: Any, errors: Any) -> Any:
-        """Radians for tokens; for the time, its own unit."""
-        out = np.array(errors)
-        out[:-1] = project(points[:-1], errors[:-1])
-        return np.sqrt(np.einsum("ij,ij->i", out, out))
+        """Radians for clusters; for the time, its own unit."""
+        return np.append(SPHERE.error(points[:-1], errors[:-1]), abs(errors[-1, 0]))
 
-    def split(self, points: Any) -> tuple[Any, None]:
-        return points[:-1], None
 
-    def join(self, tokens: Any, radii: Any = None) -> Any:
-        return np.concatenate([tokens, np.zeros((1, np.shape(tokens)[1]))])
+_WITH_TIME = WithTime()
 
 
 class ClockedFlow(AbstractFlow):
@@ -82,37 +83,14 @@ class ClockedFlow(AbstractFlow):
         return True
 
     @property
-    def space(self) -> Any:
-        """Unit rows and the time."""
-        return WithTime()
+    def space(self) -> AbstractSpace:
+        return _WITH_TIME
 
     def resolve(self, n: int, dim: int) -> ClockedFlow:
         return self
 
-    def pull(self, clusters: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, float, float]:
-        """G (clusters, dim) in the clock of this flow, log(dt/ds), and β(1 − c)."""
-        _, _, chord = closest_pair(clusters)
-        top = 0.5 * self.beta * chord**2
-        log_z, mean = self.others(clusters, clusters, None, masses, beta=self.beta)
-        log_others = np.asarray(log_z) - self.beta
-        force = np.exp(log_others + top)
-        if self.normalised:
-            force /= masses + np.exp(log_others)
-        vectors = force[:, None] * project(clusters, np.asarray(mean))
-        extra = self._extra(clusters, vectors, top)
-        return vectors * math.exp(extra), top + extra, top
-
-    def _extra(self, clusters: np.ndarray, vectors: np.ndarray, top: float) -> float:
-        """Logarithm of the speed of this clock against the log clock."""
-        if self.name == "log":
-            return 0.0
-        if self.name == "arc-length":
-            size = float(np.linalg.norm(vectors))
-            return -math.log(size) if size > 0 else 0.0
-        return log_clock_rate(clusters, self.beta, self.name) - top
-
     def field(self, tokens: Any, weights: Any, t: Any) -> np.ndarray:
-        vectors, log_rate, _ = self.pull(tokens[:-1], weights[:-1])
+        vectors, log_rate, _ = pull(self, tokens[:-1], weights[:-1])
         out = np.zeros_like(tokens)
         out[:-1] = vectors
         out[-1, 0] = math.exp(log_rate - self.reference)
@@ -122,4 +100,36 @@ class ClockedFlow(AbstractFlow):
         return self.field(tokens, weights, t)
 
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
-        raise InputError("a flow in another clock has no energy of its own; use that of the flow it stands for")
+        """𝓔 = Σ_ij m_i m_j e^{β(c_ij − 1)}, 2β times the shifted energy, of clusters (k, dim) without a row of time."""
+        if len(tokens) < 2:
+            return float(weights @ weights)
+        log_z, _ = _others(self, tokens, weights)
+        return float(weights @ (weights + np.exp(log_z - self.beta)))
+
+
+# Plain functions: binding a method of an equinox module costs as much as the sum over a few clusters.
+
+
+def _others(flow: ClockedFlow, clusters: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log Σ_{j≠i} m_j e^{βc_ij} and the mean of the others that goes with it."""
+    others = flow.others
+    log_z, mean = type(others).__call__(others, clusters, clusters, None, masses, beta=flow.beta)
+    return np.asarray(log_z), np.asarray(mean)
+
+
+def pull(flow: ClockedFlow, clusters: np.ndarray, masses: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """dx/ds (k, dim) in the clock of this flow, log(dt/ds), and β(1 − c)."""
+    top = 0.5 * flow.beta * closest_pair(clusters)[2] ** 2
+    log_z, mean = _others(flow, clusters, masses)
+    log_others = log_z - flow.beta
+    force = np.exp(log_others + top)
+    if flow.normalised:
+        force /= masses + np.exp(log_others)
+    vectors = force[:, None] * project(clusters, mean)
+    extra = 0.0
+    if flow.name == "arc-length":
+        size = float(np.linalg.norm(vectors))
+        extra = -math.log(size) if size > 0 else 0.0
+    elif flow.name != "log":
+        extra = log_clock_rate(clusters, flow.beta, flow.name) - top
+    return vectors * math.exp(extra), top + extra, top

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokensphere.flows import AbstractFlow, UnnormalizedSelfAttention
+from tokensphere.flows import AbstractFlow
+from tokensphere.sphere.pairs import closest_pair
 
+from .clocked import ClockedFlow
 from .loop import State
 from .merging import Clustered, Merge
 
@@ -32,7 +34,7 @@ class CoarseRecord:
         self.last = -math.inf
         self.steps = self.rejected = 0
         self._frames: list[tuple[float, np.ndarray, np.ndarray]] = []
-        self._steps: list[tuple[float, float, int, float]] = []
+        self._steps: list[tuple[float, float, int, float, float]] = []
         self._merges: list[tuple[float, Merge]] = []
 
     def frame(self, log_t: float, clusters: Clustered) -> None:
@@ -41,10 +43,12 @@ class CoarseRecord:
         self.last = log_t
 
     def step(self, log_t: float, clock: float, clusters: Clustered) -> None:
-        """Note a step: its time, the clock, how many clusters, and the energy."""
-        flow = UnnormalizedSelfAttention(self.beta, shifted=True)
-        energy = 2.0 * self.beta * flow.energy(clusters.positions, clusters.masses) if self.beta > 0 else 1.0
-        self._steps.append((log_t, clock, clusters.count, energy))
+        """Note a step: its time, the clock, how many clusters, their energy and smallest angle."""
+        energy = ClockedFlow.of(self.beta, False, clusters.count).energy(clusters.positions, clusters.masses)
+        nearest = math.nan
+        if clusters.count > 1:
+            nearest = 2.0 * math.asin(min(0.5 * closest_pair(clusters.positions)[2], 1.0))
+        self._steps.append((log_t, clock, clusters.count, energy, nearest))
 
     def merged(self, log_t: float, merges: list[Merge]) -> None:
         self._merges += [(log_t, merge) for merge in merges]
@@ -64,7 +68,7 @@ class CoarseRecord:
         frame_times = log10([frame[0] for frame in self._frames])
         with np.errstate(over="ignore"):
             plain = np.power(10.0, frame_times)
-        steps = np.array(self._steps, dtype=np.float64).reshape(-1, 4)
+        steps = np.array(self._steps, dtype=np.float64).reshape(-1, 5)
         merges = [merge for _, merge in self._merges]
         two, dims = (len(merges), 2), ("time", "token", "component")
         data: dict[str, Any] = {
@@ -75,6 +79,7 @@ class CoarseRecord:
             "step_clock": ("step", steps[:, 1]),
             "step_clusters": ("step", steps[:, 2].astype(np.int64)),
             "step_energy": ("step", steps[:, 3]),
+            "step_nearest": ("step", steps[:, 4]),
             "merge_log10_time": ("merge", log10([log_t for log_t, _ in self._merges])),
             "merge_nodes": (("merge", "side"), np.array([m.nodes for m in merges], dtype=np.int64).reshape(two)),
             "merge_masses": (("merge", "side"), np.array([m.masses for m in merges]).reshape(two)),

@@ -20,7 +20,7 @@ from tokensphere.errors import InputError, check_positive_int, check_tokens, che
 from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
 from tokensphere.theory.clocks import CLOCKS
 
-from .clocked import ClockedFlow, pair_angle
+from .clocked import ClockedFlow, pair_angle, pull
 from .coarse_record import CoarseRecord
 from .events import Event, Moment
 from .loop import Integrator, SolveError, State
@@ -80,7 +80,8 @@ def coarsen(
 
     - `tokens(time, token, component)`, the position of every token's cluster; `label(time, token)`; `clusters(time)`;
       the coordinates `log10_time(time)` and `time` (inf where it is no float), from the start to the end;
-    - of every step: `step_log10_time`, `step_clock` (s), `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)};
+    - of every step: `step_log10_time`, `step_clock` (s), `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)},
+      `step_nearest`, the smallest angle of two clusters (radians);
     - of every merger, two at a time: `merge_log10_time`, `merge_nodes(merge, side)` (tokens are 0 .. n−1, the m-th
       merger makes node n + m), `merge_masses(merge, side)`, `merge_distance`, `merge_position(merge, component)`;
     - attributes `status` ("times", "clusters", "angle" or "at rest"), `log10_end`, `steps`, `rejected`, `delta`,
@@ -227,7 +228,7 @@ class _Run:
         """Run until two clusters merge, a time is saved, or the end; the state whose step size is good further on."""
         plan, clusters = self.plan, self.clusters
         rate = ClockedFlow.of(plan.beta, plan.normalised, clusters.count, plan.clock)
-        vectors, reference, top = rate.pull(clusters.positions, clusters.masses)
+        vectors, reference, top = pull(rate, clusters.positions, clusters.masses)
         self.record.step(self.log_t, self.clock, clusters)
         if np.abs(vectors).max() <= _AT_REST * math.exp(min(reference - top, 0.0)):
             self.record.status = "at rest"
@@ -241,15 +242,15 @@ class _Run:
             events=self._events(*begin),
             **self.options,
         )
-        state = integrator.start(flow.space.join(clusters.positions))
+        state = integrator.start(flow.space.check(clusters.positions))
         if before is not None:
             state = dataclasses.replace(state, size=before.size, memory=before.memory)
         clock = self.clock
         while True:
             state = integrator.advance(state)
-            self.log_t = _later(*begin, float(state.tokens[-1, 0]))
+            self.log_t = _later(*begin, float(state.points[-1, 0]))
             self.clock = clock + state.t
-            self.clusters = dataclasses.replace(clusters, positions=np.array(state.tokens[:-1]))
+            self.clusters = dataclasses.replace(clusters, positions=np.array(state.points[:-1]))
             fired = {event.name for event in state.fired}
             if "save" in fired:
                 self.log_t = self.saves.pop(0)

@@ -2,6 +2,16 @@
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
 from .caps import CapsPrediction, caps
+from .clocks import (
+    CLOCKS,
+    clock_reading,
+    convert_log_time,
+    log_clock_rate,
+    log_pair_time,
+    meeting_angle,
+    pair_clock_time,
+    pair_constant,
+)
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -65,6 +75,7 @@ from .timescales import (
 )
 
 __all__ = [
+    "CLOCKS",
     "DIAGNOSES",
     "FLOWS",
     "SCHEMES",
@@ -100,9 +111,11 @@ __all__ = [
     "antipodal_threshold",
     "caps",
     "circle_kernel",
+    "clock_reading",
     "cluster_angles",
     "cluster_energy",
     "competing_beta",
+    "convert_log_time",
     "critical_gamma",
     "critical_kappa",
     "critical_noise",
@@ -141,11 +154,14 @@ __all__ = [
     "leading_exit_time",
     "lifetime_constant",
     "linear_room",
+    "log_clock_rate",
     "log_growth_rates",
     "log_normaliser",
+    "log_pair_time",
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "meeting_angle",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -154,6 +170,8 @@ __all__ = [
     "noisy_exit",
     "noisy_order_parameter",
     "order_at_rest",
+    "pair_clock_time",
+    "pair_constant",
     "pair_in_clock",
     "pair_product",
     "pair_rate",
