@@ -17,7 +17,7 @@ from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
 from tokensphere.flows import UnnormalizedSelfAttention
 from tokensphere.observe import staircase_energy
-from tokensphere.solve import simulate
+from tokensphere.solve import coarsen, simulate
 from tokensphere.sphere import from_angles
 from tokensphere.theory import Staircase, staircase
 
@@ -121,12 +121,14 @@ def staircase_figure(progress: Progress) -> Outcome:
     progress(len(_BETAS) / (len(_BETAS) + 1), "the plain clock")
     plain, more = _plain_clock(theory)
     verdicts += more
+    coarse, more = _log_clock(theory)
+    verdicts += more
     x, y = "steps of length 10⁻⁵ log β", "staircase energy"
-    held = _level_lines("levels to come", (0.0, _PLAIN_TIME), theory.levels[2:])
+    met = Curve("pairing law", _log10_times(theory), np.array(theory.levels[1:]), "points", predicted=True, color=6)
     panels = (
         Panel("staircase in the arc-length clock", x, y, (*curves, *levels)),
         Panel(f"tokens, β = {_SHOWN:g}", x, "angle (rad)", angles),
-        Panel(f"β = {_SHOWN:g} in the plain clock: stuck", "time t", y, (plain, *held)),
+        Panel(f"β = {_SHOWN:g} in real time: the plain clock ends here", "log10 of time t", y, (coarse, plain, met)),
     )
     return Outcome(tuple(verdicts), panels, data)
 
@@ -216,4 +218,28 @@ def _plain_clock(theory: Staircase) -> tuple[Curve, list[Verdict]]:
     level = theory.levels[1]
     stuck = abs(energy[-1] - level) < 1e-3 and needed > 1e5
     name = f"beta = {_SHOWN:g}: the plain clock does not get past the first merger"
-    return Curve("plain clock", times, energy), [exact(name, stuck, f"{level:.3g}", f"{energy[-1]:.6g}", sentence)]
+    curve = Curve("plain clock", np.log10(times[1:]), energy[1:], color=1)
+    return curve, [exact(name, stuck, f"{level:.3g}", f"{energy[-1]:.6g}", sentence)]
+
+
+def _log10_times(theory: Staircase) -> np.ndarray:
+    """log10 of the times of the mergers: each after the one before it."""
+    return np.logaddexp.accumulate([step.log_time for step in theory.steps]) / math.log(10.0)
+
+
+def _log_clock(theory: Staircase) -> tuple[Curve, list[Verdict]]:
+    """The same tokens with coarsening in the log clock, which has real times: order and times of the mergers."""
+    flow = UnnormalizedSelfAttention(_SHOWN, shifted=True)
+    run = coarsen(flow, from_angles(_START), delta=_GLUE_BELOW, rtol=1e-7)
+    parts: list[tuple[int, ...]] = [(i,) for i in range(len(_START))]
+    for one, two in run.merge_nodes.values:
+        parts.append(tuple(sorted(parts[one] + parts[two])))
+    found, expected = parts[len(_START) :], [tuple(sorted(step.first + step.second)) for step in theory.steps]
+    name = f"beta = {_SHOWN:g}, log clock"
+    verdicts = [exact(f"{name}: who meets whom", found == expected, _words(expected), _words(found), "coarsened run")]
+    for k, (predicted, seen) in enumerate(zip(_log10_times(theory), run.merge_log10_time.values, strict=True)):
+        if k > 0:  # the first pair is not far apart at this beta: the law of large beta does not hold yet
+            verdicts.append(compare(f"{name}: log10 t of merger {k + 1}, pairing law", predicted, float(seen), 0.05))
+    log10, energy = run.step_log10_time.values, run.step_energy.values
+    kept = np.isfinite(log10) & (log10 > -1.0)
+    return Curve("log clock", log10[kept], energy[kept], color=0), verdicts
