@@ -128,7 +128,9 @@ def staircase_figure(progress: Progress) -> Outcome:
     panels = (
         Panel("staircase in the arc-length clock", x, y, (*curves, *levels)),
         Panel(f"tokens, β = {_SHOWN:g}", x, "angle (rad)", angles),
-        Panel(f"β = {_SHOWN:g} in real time: the plain clock ends here", "log10 of time t", y, (coarse, plain, met)),
+        Panel(
+            f"β = {_SHOWN:g}; the plain clock ends at t = {_PLAIN_TIME:g}", "log10 of time t", y, (coarse, plain, met)
+        ),
     )
     return Outcome(tuple(verdicts), panels, data)
 
