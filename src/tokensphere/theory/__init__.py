@@ -28,6 +28,7 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .first_state import first_state, kernel_modes
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -136,6 +137,7 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "first_state",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -148,6 +150,7 @@ __all__ = [
     "heat_variance",
     "hemisphere_probability",
     "k_cluster_state",
+    "kernel_modes",
     "kernel_rates",
     "layer_factors",
     "layers_to_exit",

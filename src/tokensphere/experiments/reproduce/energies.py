@@ -137,10 +137,9 @@ def _without_energy(
     progress: Progress, tokens: np.ndarray, masses: np.ndarray, pair: tuple[np.ndarray, np.ndarray]
 ) -> tuple[list[Verdict], tuple[Curve, ...]]:
     """Flows for which E is not monotone: counterexamples, one for each hypothesis."""
-    rng = np.random.default_rng(5)
-    skew = rng.standard_normal((_DIM, _DIM))
+    skew = np.random.default_rng(5).standard_normal((_DIM, _DIM))
     skewed = pair[0] + 0.3 * (skew - skew.T)
-    value = rng.standard_normal((_DIM, _DIM)) / np.sqrt(_DIM)
+    value = np.random.default_rng(10).standard_normal((_DIM, _DIM)) / np.sqrt(_DIM)
     cases: dict[str, tuple[AbstractFlow, tuple[Any, ...], float]] = {
         "SA, V = B not symmetric": (SelfAttention(_BETA, skewed, skewed), (skewed,), 30.0),
         "SA, V not ±B": (SelfAttention(_BETA, value), (None,), 12.0),
