@@ -211,6 +211,18 @@ def test_a_scheme_normalises_the_sum(scheme):
     assert np.abs(np.linalg.norm(run.tokens.values[-1], axis=1) - 1).max() < 1e-14
 
 
+def test_causal_heads():
+    """A head may be causal and another not; the sum is causal if all are. Causal heads have no energy."""
+    some = ts.MultiHead([ts.SelfAttention(3.0, causal=True), ts.SelfAttention(1.0)])
+    want = sum(head.velocity(TOKENS) for head in some.heads)
+    np.testing.assert_allclose(some.velocity(TOKENS), want, atol=1e-14)
+    every = ts.MultiHead([ts.UnnormalizedSelfAttention(b, causal=True) for b in (3.0, 1.0)])
+    np.testing.assert_allclose(every.velocity(TOKENS)[:4], every.velocity(TOKENS[:4]) * 4 / 10, atol=1e-14)
+    assert every.gradient_sign is None
+    with pytest.raises(InputError, match="no energy is known for these heads"):
+        every.energy(TOKENS)
+
+
 def test_clocks():
     usa, shifted = ts.UnnormalizedSelfAttention(1.0), ts.UnnormalizedSelfAttention(1.0, shifted=True)
     assert [ts.MultiHead(h).clock for h in ([shifted], [shifted, shifted], [usa, shifted])] == [

@@ -113,6 +113,32 @@ def test_a_tie_is_told():
     assert found.hypotheses[0].holds is False
 
 
+def test_the_gradient_has_the_factor_of_both_masses():
+    """∂𝓔/∂θ_i = −(2β/n²) Σ_j sin(θ_i − θ_j) e^{β(cos − 1)}: printed without 1/n², and 𝓔 with 1/(2βe^β) instead."""
+    beta, theta, h = 2000.0, FIGURE, 1e-7
+    gaps = theta[:, None] - theta
+    pull = -np.sum(np.sin(gaps) * np.exp(beta * (np.cos(gaps) - 1)), axis=1)
+    shift = h * np.eye(5)
+    energy = lambda t: ts.observe.staircase_energy(from_angles(t), beta)  # noqa: E731
+    slope = np.array([(energy(theta + e) - energy(theta - e)) / (2 * h) for e in shift])
+    np.testing.assert_allclose(slope, 2 * beta * pull / 25, atol=1e-6 * np.abs(slope).max())
+    assert np.abs(slope - 2 * beta * pull).max() > 10 * np.abs(slope).max()
+    with pytest.raises(InputError, match="overflow"):
+        ts.observe.energy(from_angles(theta), beta)  # needs e^β
+
+
+def test_the_clock_of_the_theorem_takes_the_least_not_the_largest():
+    """One unit of a clock with the maximum over pairs is longer than the whole staircase takes."""
+    beta, tokens = 2000.0, from_angles(FIGURE)
+    found = ts.theory.staircase(tokens, beta)
+    rate = ts.theory.log_clock_rate(tokens, beta, "staircase")
+    c = tokens @ tokens.T
+    far = np.arccos(np.clip(c, -1, 1)) > 1 / math.sqrt(beta * math.log(beta))
+    assert rate == pytest.approx(math.log(math.log(beta)) + beta * (1 - c[far].max()), rel=1e-9)
+    assert rate < found.steps[0].log_time + 5
+    assert math.log(math.log(beta)) + beta * (1 - c[far].min()) > found.steps[-1].log_time + 100
+
+
 @pytest.mark.parametrize(
     ("tokens", "options"),
     [

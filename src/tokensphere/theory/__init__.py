@@ -2,6 +2,8 @@
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
 from .caps import CapsPrediction, caps
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clocks import (
     CLOCKS,
     clock_reading,
@@ -29,6 +31,14 @@ from .equiangular import (
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
 from .first_state import first_state, kernel_modes
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -110,11 +120,19 @@ __all__ = [
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
     "caps",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
     "clock_reading",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "competing_beta",
     "convert_log_time",
     "critical_gamma",
@@ -138,6 +156,8 @@ __all__ = [
     "exit_law",
     "first_merger",
     "first_state",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -149,6 +169,7 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
     "kernel_modes",
     "kernel_rates",
@@ -164,6 +185,7 @@ __all__ = [
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
     "meeting_angle",
     "merger_time",
     "mix_scheme",
@@ -179,6 +201,7 @@ __all__ = [
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "predict_emergence",
     "predict_schemes",
@@ -193,6 +216,8 @@ __all__ = [
     "self_term_slowdown",
     "staircase",
     "stationary_order_parameter",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
