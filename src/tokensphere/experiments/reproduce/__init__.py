@@ -93,7 +93,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry("C7", "One cluster: the film", "2312.10794", 5, "movie:one_cluster", "collective"),
     Entry("C12", "Lifetimes of two clusters", "derived", 8, "metastability:two_cluster_lifetimes", "collective"),
-    Entry("C13", "The staircase figure", "2512.01868, figure 2", 8, "staircase:staircase_figure", "collective"),
+    Entry("C13", "The staircase figure", "2512.01868, figure 2", 12, "staircase:staircase_figure", "collective"),
     Entry("C14", "The staircase in log time", "2410.06833", 3, "metastability:theorem_staircase", "collective"),
     Entry(
         "C15", "The kinetic example, merger by merger", "2410.06833", 8, "metastability:kinetic_example", "collective"
