@@ -197,5 +197,5 @@ def _not_covered() -> Verdict:
         refused and theory.largest_rate < 1 - theory.alpha < printed,
         f"lambda < {theory.largest_rate:.4g} < 1 - alpha = {1 - theory.alpha:.4g}",
         f"{printed:.4g} with the sign as printed",
-        "added, as printed, it would allow rates beyond 1 - alpha; a run cannot tell, since tokens in a cap meet exactly",
+        "added, it would allow rates beyond 1 - alpha; a run cannot tell: tokens in a cap go on meeting",
     )
