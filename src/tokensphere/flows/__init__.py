@@ -7,6 +7,7 @@ from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .correspondences import Correspondence, kuramoto, mean_shift
 from .ensemble import EnsembleFlow
 from .frozen import Frozen
+from .multi_head import MultiHead
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -42,6 +43,7 @@ __all__ = [
     "Frozen",
     "LayerNormScaling",
     "MixNorm",
+    "MultiHead",
     "Normalized",
     "PeriNorm",
     "PostNorm",

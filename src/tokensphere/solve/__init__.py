@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
+from .clocked import ClockedFlow
+from .coarsen import coarsen, default_delta
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
@@ -20,6 +22,7 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "ClockedFlow",
     "DensityLinearisation",
     "Ensemble",
     "Event",
@@ -33,7 +36,9 @@ __all__ = [
     "State",
     "Tableau",
     "all_within",
+    "coarsen",
     "conformal",
+    "default_delta",
     "degree_content",
     "deviation",
     "energy_slope_below",

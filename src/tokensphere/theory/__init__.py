@@ -1,8 +1,19 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .caps import CapsPrediction, caps
 from .causal import causal_limit, causal_pair_product
 from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
+from .clocks import (
+    CLOCKS,
+    clock_reading,
+    convert_log_time,
+    log_clock_rate,
+    log_pair_time,
+    meeting_angle,
+    pair_clock_time,
+    pair_constant,
+)
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .common_noise import common_noise_exponent
@@ -20,6 +31,7 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .first_state import first_state, kernel_modes
 from .fixed_centres import centre_force, centre_stiffness, fixed_centres
 from .global_collapse import (
     collapse_predictions,
@@ -65,6 +77,7 @@ from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .stationary import NoisyTransition, StationaryState, noisy_transition, stationary_state, stationary_states
 from .timescales import (
     critical_tilt,
@@ -77,10 +90,12 @@ from .timescales import (
 )
 
 __all__ = [
+    "CLOCKS",
     "DIAGNOSES",
     "FLOWS",
     "SCHEMES",
     "AlignmentLimit",
+    "CapsPrediction",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -102,6 +117,8 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "SchemePrediction",
+    "Staircase",
+    "StaircaseStep",
     "StationaryState",
     "TimeScales",
     "alignment_limit",
@@ -110,6 +127,7 @@ __all__ = [
     "antipodal_exponent",
     "antipodal_threshold",
     "cap_mass",
+    "caps",
     "causal_limit",
     "causal_pair_product",
     "centre_angle",
@@ -117,11 +135,13 @@ __all__ = [
     "centre_force",
     "centre_stiffness",
     "circle_kernel",
+    "clock_reading",
     "cluster_angles",
     "cluster_energy",
     "collapse_predictions",
     "common_noise_exponent",
     "competing_beta",
+    "convert_log_time",
     "critical_gamma",
     "critical_kappa",
     "critical_noise",
@@ -143,6 +163,7 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "first_state",
     "fixed_centres",
     "gap_bound",
     "gradient_limit",
@@ -158,6 +179,7 @@ __all__ = [
     "hemisphere_probability",
     "high_dimension_bound",
     "k_cluster_state",
+    "kernel_modes",
     "kernel_rates",
     "kuramoto_couplings",
     "kuramoto_order",
@@ -167,12 +189,15 @@ __all__ = [
     "leading_exit_time",
     "lifetime_constant",
     "linear_room",
+    "log_clock_rate",
     "log_growth_rates",
     "log_normaliser",
+    "log_pair_time",
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
     "mean_field_rate",
+    "meeting_angle",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -182,6 +207,8 @@ __all__ = [
     "noisy_order_parameter",
     "noisy_transition",
     "order_at_rest",
+    "pair_clock_time",
+    "pair_constant",
     "pair_in_clock",
     "pair_product",
     "pair_rate",
@@ -200,6 +227,7 @@ __all__ = [
     "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
+    "staircase",
     "stationary_order_parameter",
     "stationary_state",
     "stationary_states",
@@ -210,5 +238,6 @@ __all__ = [
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "well_prepared",
     "white_noise_tokens",
 ]
