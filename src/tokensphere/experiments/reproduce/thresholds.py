@@ -138,8 +138,8 @@ def _judge(branches: _Branches) -> list[Verdict]:
         exact(
             f"kappa/kappa_c where the end depends on the start, {name}",
             seen == where,
-            where,
-            seen,
+            where or "nowhere",
+            seen or "nowhere",
             f"beta is {kind} beta_* = {tricritical_beta(dim):.5g}; fold at {fold:.4g} of kappa_c",
         ),
     ]
