@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
+from .correspondences import Correspondence, kuramoto, mean_shift
 from .ensemble import EnsembleFlow
 from .frozen import Frozen
 from .multi_head import MultiHead
@@ -19,6 +20,7 @@ from .normalization import (
     SqrtScaling,
 )
 from .normalized import Normalized
+from .random_values import RandomValues
 from .self_attention import SelfAttention
 from .space import EUCLIDEAN, SPACES, SPHERE, STREAM, AbstractSpace, Euclidean, Sphere, Stream, project
 from .unnormalized import UnnormalizedSelfAttention
@@ -35,6 +37,7 @@ __all__ = [
     "AbstractSpace",
     "AlignmentFlow",
     "AttentionFlow",
+    "Correspondence",
     "EnsembleFlow",
     "Euclidean",
     "Frozen",
@@ -45,6 +48,7 @@ __all__ = [
     "PeriNorm",
     "PostNorm",
     "PreNorm",
+    "RandomValues",
     "SelfAttention",
     "Sphere",
     "SqrtScaling",
@@ -52,5 +56,7 @@ __all__ = [
     "UnnormalizedSelfAttention",
     "evaluate_attended",
     "evaluate_field",
+    "kuramoto",
+    "mean_shift",
     "project",
 ]

@@ -9,12 +9,13 @@ from .coarsen import coarsen, default_delta
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
-from .geodesic import exponential, step_with_noise
+from .geodesic import conformal, exponential, step_with_noise
 from .grows import GrowthModes, degree_content, what_grows
 from .linearise import Linearisation, linearise
 from .linearise_density import DensityLinearisation, linearise_density
 from .loop import Integrator, SolveError, State
 from .noise import Noise, deviation
+from .random_pair import random_value_pair
 from .simulate import simulate
 from .tableaus import METHODS, Tableau, tableau
 
@@ -36,6 +37,7 @@ __all__ = [
     "Tableau",
     "all_within",
     "coarsen",
+    "conformal",
     "default_delta",
     "degree_content",
     "deviation",
@@ -46,6 +48,7 @@ __all__ = [
     "linearise",
     "linearise_density",
     "load_checkpoint",
+    "random_value_pair",
     "remove_checkpoint",
     "run_batch",
     "save_checkpoint",

@@ -97,7 +97,8 @@ class Integrator:
     tokens (`"rms"`); `step_size` for fixed-step methods and layers;
     `max_steps`; `events` (in layer mode and with noise they are looked for after every step, not within one);
     `shard`, where many processes integrate together: then `weights` are the masses of the slice, and all processes
-    call the same methods; `noise` τ of √(2τ) P_x ∘ dW, for methods that take it, with random numbers from `seed`.
+    call the same methods; `noise` τ of √(2τ) P_x ∘ dW, for methods that take it, with random numbers from `seed`;
+    `common_noise`: one W for all tokens.
 
     **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
     [1e-14, 0.1], a step that is not positive, noise that is negative or that `method` does not take, or, in layer
@@ -119,6 +120,7 @@ class Integrator:
         shard: Shard | None = None,
         noise: float = 0.0,
         seed: int = 0,
+        common_noise: bool = False,
     ) -> None:
         chosen = tableau(method)
         intensity, seed = check_noise(noise, seed)
@@ -127,7 +129,7 @@ class Integrator:
             raise InputError(f"method '{method}' takes no noise; use one of {fitting}, with a step_size")
         if chosen.kicks and not isinstance(flow.space, Sphere):
             raise InputError(f"method '{method}' moves unit tokens, and the tokens of {type(flow).__name__} are not")
-        self.noise = Noise(intensity, seed) if intensity else None
+        self.noise = Noise(intensity, seed, bool(common_noise)) if intensity else None
         adaptive = step_size is None
         if adaptive and chosen.error is None:
             raise InputError(f"method '{method}' has no error control; give it a step_size")
@@ -260,7 +262,10 @@ class Integrator:
     def _attempt(self, request: Request) -> Attempt:
         state = request.state
         arguments = self._stepped, self.method, state.t, request.size, state.points, state.velocity, self._weights
-        outcome = step_with_noise(*arguments, self._kicks(request)) if self.method.kicks else attempt(*arguments)
+        common = self.noise is not None and self.noise.common
+        outcome = (
+            step_with_noise(*arguments, self._kicks(request), common) if self.method.kicks else attempt(*arguments)
+        )
         return outcome if self.shard is None else agree(self.shard, outcome)
 
     def _kicks(self, request: Request) -> np.ndarray | None:

@@ -1,9 +1,8 @@
-"""Independent noise √(2τ) P_{x_i} ∘ dW_i of every token: its random numbers.
+"""Noise √(2τ) P_{x_i} ∘ dW_i, independent for every token, or with one W in R^d common to all: its random numbers.
 
 They are a function of (seed, step, token) and of nothing else, so that a run continued from a stored `State` draws
 what the unbroken one would have drawn, and a process with a slice of the tokens draws what one process with all of
-them would. Tokens stand in blocks of 4096, each with a Philox stream of its own at counter (block, step), keyed by
-the seed [Salmon, Moraes, Dror, Shaw, SC 2011].
+them would (:mod:`tokensphere.sphere.streams`).
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.parallel import Shard
+from tokensphere.sphere.streams import counted_normals
 
 __all__ = ["Noise", "check_noise", "deviation"]
 
-_BLOCK = 4096
 _STREAM = 0x6E6F697365  # apart from whatever else is drawn from the same seed
 
 
@@ -52,27 +51,26 @@ def deviation(intensity: float, size: float, dim: int) -> float:
 
 @dataclass(frozen=True)
 class Noise:
-    """Noise of `intensity` τ with the random numbers of `seed`."""
+    """Noise of `intensity` τ with the random numbers of `seed`; `common` to all tokens, or of each its own."""
 
     intensity: float
     seed: int
+    common: bool = False
 
     def normals(self, step: int, first: int, count: int, width: int) -> np.ndarray:
         """Standard normal numbers (count, width) of tokens `first` .. `first + count` in step number `step`."""
-        key = np.random.SeedSequence(self.seed, spawn_key=(_STREAM,)).generate_state(2, np.uint64)
-        rows = []
-        for block in range(first // _BLOCK, -(-(first + count) // _BLOCK)):
-            low, high = max(first - block * _BLOCK, 0), min(first + count - block * _BLOCK, _BLOCK)
-            stream = np.random.Philox(counter=np.array([0, block, step, 0], dtype=np.uint64), key=key)
-            rows.append(np.random.Generator(stream).standard_normal((high, width))[low:])
-        return rows[0] if len(rows) == 1 else np.concatenate(rows)
+        return counted_normals(self.seed, _STREAM, step, first, count, width)
 
     def kicks(self, step: int, size: float, parts: int, n: int, dim: int, shard: Shard | None = None) -> np.ndarray:
         """The random displacements of one step of length `size`, which takes them in `parts` equal parts.
 
         **Returns:** (parts, n, width), radians; width 1 on the circle, where a number is the whole of a tangent
-        vector, and `dim` otherwise, before projection. With `shard` those of its slice (n its length).
+        vector, and `dim` otherwise, before projection. With `shard` those of its slice (n its length). Common noise:
+        (parts, 1, dim) in every dimension, increments of √(2τ) W for the slices and processes alike.
         """
+        if self.common:
+            increments = self.normals(step, 0, 1, parts * dim).reshape(parts, 1, dim)
+            return increments * math.sqrt(2.0 * self.intensity * size / parts)
         width = 1 if dim == 2 else dim
         first, count = (0, n) if shard is None else (shard.start, shard.count)
         normals = self.normals(step, first, count, parts * width)

@@ -37,10 +37,13 @@ def simulate(
     mesh: TokenMesh | None = None,
     noise: float = 0.0,
     seed: int = 0,
+    common_noise: bool = False,
 ) -> xarray.Dataset:
     """Integrate dx_i/dt = flow.velocity(x) on the sphere and save the tokens at the given times.
 
-    With `noise` τ > 0: dx_i = flow.velocity(x) dt + √(2τ) P_{x_i} ∘ dW_i, independent Brownian motions.
+    With `noise` τ > 0: dx_i = flow.velocity(x) dt + √(2τ) P_{x_i} ∘ dW_i, independent Brownian motions,
+    or with `common_noise` one W in R^d for all tokens (not a common rotation, which would leave all distances as they
+    are: P_x ∘ dW pulls tokens together, :func:`tokensphere.theory.common_noise_exponent`).
 
     **Arguments:**
 
@@ -57,7 +60,7 @@ def simulate(
     - `mesh`: a team of processes (:func:`tokensphere.parallel.connect`), or the devices of one, that share the work.
       All of them call with the same arguments and get the same dataset; a `State` holds the slice of one process.
     - `noise` τ ≥ 0, with `method="geodesic"` (weak order 1) or `"strang"` (weak order 2) and a `step_size`; `seed` of
-      its random numbers, which are the same for every mesh.
+      its random numbers, which are the same for every mesh; `common_noise`, of both methods weak order 1.
 
     **Returns:** a dataset with `tokens(time, token, component)`, `velocity(time, token, component)`,
     `radii(time, token)` where the flow keeps them, `step_time(step)`, `step_size(step)` and `step_error(step)`;
@@ -94,6 +97,7 @@ def simulate(
         shard=shard,
         noise=noise,
         seed=seed,
+        common_noise=common_noise,
     )
     frames: list[tuple[float, np.ndarray, np.ndarray]] = []
     norms: list[np.ndarray] = []
@@ -139,6 +143,7 @@ def simulate(
             "rtol": rtol,
             "error_norm": error_norm,
             "noise": float(noise),
+            "common_noise": bool(common_noise),
             "seed": int(seed),
             "flow": repr(flow),
         },

@@ -9,6 +9,7 @@ from .files import load_tokens
 from .geometry import angles, chordal, from_angles, geodesic, normalize, project
 from .harmonics import harmonic_power, moments
 from .perturbed import equispaced, perturbed_uniform, quiet
+from .poisson import poisson_kernel
 from .random import cap, mixture, uniform, von_mises_fisher
 from .shared import shared_power
 from .span import in_span
@@ -29,6 +30,7 @@ __all__ = [
     "moments",
     "normalize",
     "perturbed_uniform",
+    "poisson_kernel",
     "project",
     "quiet",
     "shared_power",

@@ -16,6 +16,7 @@ from .clocks import (
 )
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
+from .common_noise import common_noise_exponent
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
@@ -55,6 +56,7 @@ from .growth import (
 )
 from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 from .kernels import CircleKernel, circle_kernel, kernel_rates
+from .kuramoto import distance_to_cluster, kuramoto_couplings, kuramoto_order, kuramoto_time
 from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
 from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
@@ -69,12 +71,14 @@ from .random_values import (
     antipodal_exponent,
     antipodal_threshold,
     random_value_drift,
+    random_value_motion,
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .staircase import Staircase, StaircaseStep, staircase, well_prepared
+from .stationary import NoisyTransition, StationaryState, noisy_transition, stationary_state, stationary_states
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -105,6 +109,7 @@ __all__ = [
     "Hypothesis",
     "LongContext",
     "NoisyExit",
+    "NoisyTransition",
     "Prediction",
     "QuasiLinear",
     "RaceResult",
@@ -114,6 +119,7 @@ __all__ = [
     "SchemePrediction",
     "Staircase",
     "StaircaseStep",
+    "StationaryState",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -133,6 +139,7 @@ __all__ = [
     "cluster_angles",
     "cluster_energy",
     "collapse_predictions",
+    "common_noise_exponent",
     "competing_beta",
     "convert_log_time",
     "critical_gamma",
@@ -141,6 +148,7 @@ __all__ = [
     "critical_tilt",
     "degree_switches",
     "diagnose",
+    "distance_to_cluster",
     "dobrushin_constant",
     "dominant_degree",
     "effective_neighbours",
@@ -173,6 +181,9 @@ __all__ = [
     "k_cluster_state",
     "kernel_modes",
     "kernel_rates",
+    "kuramoto_couplings",
+    "kuramoto_order",
+    "kuramoto_time",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
@@ -194,6 +205,7 @@ __all__ = [
     "ngpt_scheme",
     "noisy_exit",
     "noisy_order_parameter",
+    "noisy_transition",
     "order_at_rest",
     "pair_clock_time",
     "pair_constant",
@@ -208,6 +220,7 @@ __all__ = [
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",
+    "random_value_motion",
     "rank_collapse",
     "rotation_rates",
     "runner_up",
@@ -216,6 +229,8 @@ __all__ = [
     "self_term_slowdown",
     "staircase",
     "stationary_order_parameter",
+    "stationary_state",
+    "stationary_states",
     "strong_centre_count",
     "terminal_rate",
     "to_json",

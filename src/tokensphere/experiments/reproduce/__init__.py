@@ -92,6 +92,15 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
     Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry("C7", "One cluster: the film", "2312.10794", 5, "movie:one_cluster", "collective"),
+    Entry(
+        "C8",
+        "Kuramoto's model and its reduction",
+        "Ott, Antonsen 2008; derived",
+        10,
+        "correspondences:ott_antonsen",
+        "collective",
+    ),
+    Entry("C9", "Mean shift is beta times attention", "derived", 3, "correspondences:shift_of_means", "collective"),
     Entry("C12", "Lifetimes of two clusters", "derived", 8, "metastability:two_cluster_lifetimes", "collective"),
     Entry("C13", "The staircase figure", "2512.01868, figure 2", 12, "staircase:staircase_figure", "collective"),
     Entry("C14", "The staircase in log time", "2410.06833", 3, "metastability:theorem_staircase", "collective"),
@@ -100,6 +109,22 @@ _ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("C16", "Pairing in the log clock", "derived", 5, "metastability:pairing_clock", "collective"),
     Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
+    Entry(
+        "C21",
+        "Noise: order over kappa, and hysteresis",
+        "2604.16288; derived",
+        70,
+        "thresholds:noisy_thresholds",
+        "collective",
+    ),
+    Entry(
+        "C22",
+        "Random value matrices: meet or become antipodal",
+        "2601.21942, 2604.01978; derived",
+        40,
+        "random_weights:random_values",
+        "collective",
+    ),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
