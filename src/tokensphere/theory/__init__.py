@@ -36,7 +36,16 @@ from .growth import (
 from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_variance
 from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
-from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
+from .long_context import (
+    LongContext,
+    competing_beta,
+    critical_gamma,
+    gradient_limit,
+    gradient_norm,
+    long_context,
+    phase_bounds,
+)
+from .near_keys import NearKeys, effective_keys, key_regime
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .noisy import critical_kappa, order_at_rest, tricritical_beta
 from .noisy_exit import NoisyExit, noisy_exit
@@ -105,6 +114,7 @@ __all__ = [
     "diagnose",
     "dobrushin_constant",
     "dominant_degree",
+    "effective_keys",
     "effective_neighbours",
     "equiangular_curve",
     "equiangular_invariant",
@@ -118,6 +128,7 @@ __all__ = [
     "exit_law",
     "first_merger",
     "gradient_limit",
+    "gradient_norm",
     "grenier_expansion",
     "grenier_order",
     "grenier_time",
@@ -130,6 +141,7 @@ __all__ = [
     "hemisphere_probability",
     "k_cluster_state",
     "kernel_rates",
+    "key_regime",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
@@ -153,6 +165,7 @@ __all__ = [
     "pair_rate",
     "pair_time",
     "partition",
+    "phase_bounds",
     "predict_emergence",
     "quasi_linear_amplitude",
     "race",
