@@ -30,6 +30,7 @@ _SUBMODULES = (
 )
 _NAMES = {
     "InputError": "errors",
+    "Normalized": "flows",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
     "simulate": "solve",
@@ -53,11 +54,12 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import SelfAttention, UnnormalizedSelfAttention
+    from .flows import Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
     "InputError",
+    "Normalized",
     "SelfAttention",
     "UnnormalizedSelfAttention",
     "__version__",
