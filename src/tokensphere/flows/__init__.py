@@ -14,6 +14,7 @@ from .normalization import (
     PeriNorm,
     PostNorm,
     PreNorm,
+    ResidualFree,
     SqrtScaling,
 )
 from .normalized import Normalized
@@ -41,6 +42,7 @@ __all__ = [
     "PeriNorm",
     "PostNorm",
     "PreNorm",
+    "ResidualFree",
     "SelfAttention",
     "Sphere",
     "SqrtScaling",

@@ -9,6 +9,7 @@ from .energy import EnergyMonotone, energy, energy_monotone
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
+from .rank import TokenRank, token_rank
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
 from .to_density import wasserstein_of_runs, wasserstein_to_density
@@ -24,6 +25,7 @@ __all__ = [
     "MetastableState",
     "Phases",
     "Plateau",
+    "TokenRank",
     "Winner",
     "alignment",
     "clusters",
@@ -43,6 +45,7 @@ __all__ = [
     "order_parameters",
     "phases",
     "plateaus",
+    "token_rank",
     "wasserstein",
     "wasserstein_of_runs",
     "wasserstein_to_density",
