@@ -33,6 +33,7 @@ __all__ = [
     "LongContext",
     "competing_beta",
     "critical_gamma",
+    "critical_gradient_gap",
     "gradient_limit",
     "gradient_norm",
     "long_context",
@@ -145,7 +146,9 @@ def long_context(gamma: float, n: float, rho: float, residual: float = 0.0) -> L
     phase = _phase(ratio)
     bottom = together + (1.0 - rho) * (_OWN[phase] + alpha) ** 2
     limit = together / bottom if bottom > 0 else math.nan
-    scale = 1.0 / count if phase == "critical" else math.exp(-abs(ratio - 1.0) * log_n)
+    # below γ_c and without a residual the distance to the limit is the square of an own weight
+    power = (2.0 if phase == "averaging" and alpha == 0 else 1.0) * abs(ratio - 1.0)
+    scale = 1.0 / count if phase == "critical" else math.exp(-power * log_n)
     beta = gamma * log_n
     return LongContext(
         rho, 1.0 - gap, limit, 1.0 / (1.0 - rho), phase, found.own, found.other, beta, scale, gap
@@ -196,6 +199,21 @@ def gradient_norm(gamma: float, n: float, rho: float, dim: float, squared_norm: 
     )
     others = (d - 1) - 2.0 * beta * e * (rho + a - rho * b) + beta**2 * e * (1.0 - 2.0 * b + square) * (1.0 - rho**2)
     return (itself + o * b * others) / (q * d)
+
+
+def critical_gradient_gap(n: float, rho: float, squared_norm: float = 1.0) -> float:
+    """g minus its limit at γ_c in the smallest dimension, d = n + O(1): how slowly the limit is reached.
+
+        [ρ (log n)²/16 + (2+ρ)/4 · log n]/(nq) + O(1/n)
+
+    **Arguments:** as :func:`gradient_norm`. **Raises:** `InputError`. **Source:** derived.
+    """
+    count, rho = check_real(n, "n", 2.0), _check_rho(rho)
+    q = check_real(squared_norm, "squared_norm", 0.0)
+    if q == 0:
+        raise InputError("squared_norm must be > 0, got 0")
+    log_n = math.log(count)
+    return (rho * log_n**2 / 16.0 + (2.0 + rho) / 4.0 * log_n) / (count * q)
 
 
 def phase_bounds(least: float, most: float, shortest: float = 1.0, longest: float = 1.0) -> tuple[float, float]:

@@ -15,7 +15,7 @@ fixed dimension have neighbours at angles n^{−1/(d−1)}, and this is their sc
 
 from __future__ import annotations
 
-import itertools
+import functools
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -69,6 +69,12 @@ class NearKeys:
         )
 
 
+@functools.lru_cache
+def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
+    nodes, masses = np.polynomial.legendre.leggauss(count)  # takes longer than all the rest
+    return nodes, masses
+
+
 class _Law:
     """s = β(1 − c) for a uniform key: its distribution function and the two means of the formula."""
 
@@ -78,31 +84,26 @@ class _Law:
         self.beta, self.dim = beta, dim
         self.half = 0.5 * (dim - 1)
         self.log_norm = -betaln(self.half, self.half) - math.log(2.0 * beta)
-        self.nodes, self.masses = np.polynomial.legendre.leggauss(_NODES)
+        self.nodes, self.masses = _gauss(_NODES)
 
-    def below(self, s: float) -> float:
-        """P(s_j < s)."""
+    def means(self, levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """E[1 − e^{−λw}] and E[(λw)² e^{−λw}] at λ = e^level, for (m,) levels."""
         from scipy.special import betainc
 
-        return float(betainc(self.half, self.half, min(max(s / (2.0 * self.beta), 0.0), 1.0)))
-
-    def means(self, level: float) -> tuple[float, float]:
-        """E[1 − e^{−λw}] and E[(λw)² e^{−λw}] at λ = e^level."""
-        low = max(level - 5.0, 0.0)
-        high = min(2.0 * self.beta, max(level, 0.0) + 45.0 + 2.0 * self.dim)
-        if low >= high:
-            return 1.0, 0.0
+        whole = 2.0 * self.beta
+        low = np.clip(levels - 5.0, 0.0, whole)  # nearer keys have λw > e^5: they are reached
+        high = np.minimum(whole, np.maximum(levels, 0.0) + 45.0 + 2.0 * self.dim)
         # s = 2β sin²(v) over [low, high]: the density has no singularity left in v
-        first, last = (math.asin(min(math.sqrt(s / (2.0 * self.beta)), 1.0)) for s in (low, high))
+        first, last = (np.arcsin(np.sqrt(np.minimum(s / whole, 1.0)))[:, None] for s in (low, high))
         v = first + 0.5 * (last - first) * (1.0 + self.nodes)
         sine, cosine = np.sin(v), np.cos(v)
-        z = level - 2.0 * self.beta * sine**2
+        z = levels[:, None] - whole * sine**2
         with np.errstate(divide="ignore"):
             log_density = self.log_norm + (self.dim - 2) * np.log(sine * cosine)
-        weighted = 0.5 * (last - first) * self.masses * 4.0 * self.beta * np.exp(log_density)
+        weighted = 0.5 * (last - first) * self.masses * 2.0 * whole * np.exp(log_density)
         grown = np.exp(z)
-        reached = self.below(low) + float(weighted @ -np.expm1(-grown))
-        return min(reached, 1.0), float(weighted @ np.exp(2.0 * z - grown))
+        reached = betainc(self.half, self.half, low / whole) - (weighted * np.expm1(-grown)).sum(axis=1)
+        return np.minimum(reached, 1.0), (weighted * np.exp(2.0 * z - grown)).sum(axis=1)
 
 
 def effective_keys(n: float, beta: float, dim: int) -> float:
@@ -118,32 +119,25 @@ def effective_keys(n: float, beta: float, dim: int) -> float:
     if beta == 0:
         return count
 
-    from scipy.optimize import brentq
-
     law = _Law(beta, dim)
-
-    def survived(level: float, wanted: float = 0.0) -> float:
-        """−log of (E e^{−λw})^{n−1}, less `wanted`."""
-        reached = law.means(level)[0]
-        return (min(-(count - 1.0) * math.log1p(-reached), 1e3) if reached < 1 else 1e3) - wanted
-
-    def density(level: float) -> float:
-        reached, squared = law.means(level)
-        return count * squared * math.exp((count - 1.0) * math.log1p(-reached)) if reached < 1 else 0.0
-
     middle = -math.log(count) - log_scaled_partition(dim, beta)  # λ n E w = 1
-    points, top = [middle - 15.0], max(middle, 2.0 * beta) + 45.0
-    for wanted in _CUTS:
-        if survived(points[-1], wanted) < 0 < survived(top, wanted):
-            points.append(float(brentq(survived, points[-1], top, args=(wanted,), xtol=1e-3)))
-    if survived(top, _CUTS[-1]) <= 0:
-        points.append(top)
-    nodes, masses = np.polynomial.legendre.leggauss(_PIECE)
-    total = 0.0
-    for first, last in itertools.pairwise(points):
-        half = 0.5 * (last - first)
-        total += half * sum(m * density(first + half * (1.0 + x)) for x, m in zip(nodes, masses, strict=True))
+    start, room = middle - 15.0, max(2.0 * beta - middle, 0.0) + 45.0
+    levels = np.concatenate([np.linspace(start, middle, 31), middle + np.geomspace(1e-2, room, 300)])
+    survived = _survived(law.means(levels)[0], count)
+    cuts = np.interp(_CUTS, survived, levels)
+    pieces = np.unique(np.concatenate([[start], cuts]))
+    nodes, masses = _gauss(_PIECE)
+    half = 0.5 * np.diff(pieces)[:, None]
+    reached, squared = law.means((pieces[:-1, None] + half * (1.0 + nodes)).ravel())
+    density = count * squared * np.exp(-_survived(reached, count))
+    total = float((half * masses).ravel() @ density)
     return min(max(1.0 / total, 1.0), count)
+
+
+def _survived(reached: np.ndarray, count: float) -> np.ndarray:
+    """−log of (E e^{−λw})^{n−1}, at most 1000."""
+    with np.errstate(divide="ignore"):
+        return np.minimum(-(count - 1.0) * np.log1p(-reached), 1e3)
 
 
 def key_regime(n: float, beta: float, dim: int) -> NearKeys:

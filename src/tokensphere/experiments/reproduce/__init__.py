@@ -74,6 +74,31 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry(
+        "C6",
+        "Phase diagram of alignment over time and beta",
+        "2312.10794; 2512.01868, Figure 3",
+        45,
+        "phase_diagram:alignment_phases",
+        "collective",
+    ),
+    Entry(
+        "C10",
+        "Long context: beta = gamma log n, and the scale n^(2/(d-1))",
+        "2510.05554, Figure 1; 2605.08505; finite n derived",
+        40,
+        "long_context:long_contexts",
+        "collective",
+    ),
+    Entry(
+        "C11",
+        "Long context: the gradient of one layer",
+        "2510.05554, Figure 2; finite n derived",
+        6,
+        "long_context:gradient_norms",
+        "collective",
+    ),
+    Entry("C23", "Cosines in a trained model", "2512.01868, Figure 1", 1, "real_model:trained_model", "collective"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
