@@ -70,6 +70,7 @@ from .timescales import (
     layers_to_exit,
     leading_exit_time,
     linear_room,
+    usa_step,
     white_noise_tokens,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "Expansion",
     "Hypothesis",
     "LongContext",
+    "NearKeys",
     "NoisyExit",
     "Prediction",
     "QuasiLinear",
@@ -184,5 +186,6 @@ __all__ = [
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "usa_step",
     "white_noise_tokens",
 ]

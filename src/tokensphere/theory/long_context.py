@@ -150,9 +150,7 @@ def long_context(gamma: float, n: float, rho: float, residual: float = 0.0) -> L
     power = (2.0 if phase == "averaging" and alpha == 0 else 1.0) * abs(ratio - 1.0)
     scale = 1.0 / count if phase == "critical" else math.exp(-power * log_n)
     beta = gamma * log_n
-    return LongContext(
-        rho, 1.0 - gap, limit, 1.0 / (1.0 - rho), phase, found.own, found.other, beta, scale, gap
-    )
+    return LongContext(rho, 1.0 - gap, limit, 1.0 / (1.0 - rho), phase, found.own, found.other, beta, scale, gap)
 
 
 def gradient_limit(gamma: float, rho: float, dim: int, squared_norm: float = 1.0) -> float:
@@ -181,7 +179,12 @@ def gradient_norm(gamma: float, n: float, rho: float, dim: float, squared_norm: 
 
     **Returns:** float. **Raises:** `InputError`. **Source:** derived, exact.
     """
-    gamma, rho, count, d = check_real(gamma, "gamma", 0.0), _check_rho(rho), check_real(n, "n", 2.0), check_real(dim, "dim", 2.0)
+    gamma, rho, count, d = (
+        check_real(gamma, "gamma", 0.0),
+        _check_rho(rho),
+        check_real(n, "n", 2.0),
+        check_real(dim, "dim", 2.0),
+    )
     if d < count:
         raise InputError(f"dim must be >= n = {n:g} for equiangular tokens, got {dim!r}")
     q = check_real(squared_norm, "squared_norm", 0.0)

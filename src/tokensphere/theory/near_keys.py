@@ -10,7 +10,7 @@ With w_j = e^{−β(1−⟨x,y_j⟩)} and A_j = w_j/Σw the number of keys that 
     above               the nearest key, ΣA_j² → 1
 
 The long context of :mod:`tokensphere.theory.long_context`, β ~ log n, is for tokens at equal distances; uniform keys in
-fixed dimension have neighbours at angles n^{−1/(d−1)}, and this is their scale.                  [2605.08505: the scale]
+fixed dimension have neighbours at angles n^{−1/(d−1)}, and this is their scale.                 [2605.08505: the scale]
 """
 
 from __future__ import annotations
