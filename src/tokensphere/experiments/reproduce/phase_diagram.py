@@ -18,7 +18,7 @@ from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAtte
 from tokensphere.observe import AlignmentSeries
 from tokensphere.solve import Ensemble
 from tokensphere.sphere import in_span, random_matrix, uniform
-from tokensphere.theory import equiangular_layer_time, equiangular_time, usa_step
+from tokensphere.theory import equiangular_layer_time, equiangular_layers, equiangular_time, usa_step
 
 __all__ = ["alignment_phases"]
 
@@ -29,7 +29,7 @@ _BETAS = np.linspace(0.1, 9.0, 24)
 _DIMS = ((8, 24, 9.0), (128, 48, 9.0), (1024, 32, 4.0))
 _KNOWN_BETA, _KNOWN_DIM, _TOLERANCE = 4.0, 128, 0.15
 _FLOW_BETAS, _FLOW_DRAWS = (1.0, 3.0), 12
-_USA_BETAS, _USA_DRAWS, _USA_END = (1.0, 2.0, 3.0), 12, 1.0
+_USA_BETAS, _USA_DRAWS, _USA_DIM, _USA_END = (1.0, 2.0, 3.0), 16, 1024, 1.0
 _OPTION_BETAS, _OPTION_DRAWS, _OPTION_DIM = np.linspace(0.5, 9.0, 5), 12, 32
 _OPTIONS = ("V = I, B = I", "V = I, B Gaussian", "V = I, B GOE", "V = GG^T/sqrt d, B = I", "V = B, GOE", "V = -B, GOE")
 
@@ -67,7 +67,7 @@ def _heat_maps(progress: Progress) -> tuple[list[Verdict], list[Panel | Image], 
     data: dict[str, Any] = {"betas": _BETAS}
     times = np.unique(np.round(np.linspace(0.0, _END, 200) / _STEP)) * _STEP
     for i, (dim, draws, most) in enumerate(_DIMS):
-        betas, starts = _BETAS[_BETAS <= most], _starts(dim, draws)
+        betas, starts = _BETAS[most >= _BETAS], _starts(dim, draws)
         fractions, medians = np.zeros((len(betas), len(times))), np.zeros(len(betas))
         for j, beta in enumerate(betas):
             if j % 4 == 0:
@@ -128,39 +128,30 @@ def _modes(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         wanted = equiangular_time(_LEVEL, beta, _N)
         name = f"SA as a flow, d = {dim}, beta = {beta:g}: median crossing"
         verdicts.append(compare(name, wanted, points[-1], _TOLERANCE, unit="time", source="2312.10794"))
-    usa = []
+    curves, data = [], dict[str, Any](flow_medians=np.array(points))
+    starts = _starts(_USA_DIM, _USA_DRAWS)
     for j, beta in enumerate(_USA_BETAS):
         progress(0.72 + 0.04 * j, f"USA, beta = {beta:g}")
         step = usa_step(beta)
         layers = int(_USA_END / step)
         times = step * np.unique(np.linspace(0, layers, 101).round())
         flow = UnnormalizedSelfAttention(beta, attention=Whole())
-        aligned = _run(flow, _starts(dim, _USA_DRAWS), times, method="layer", step_size=step)[0]
-        usa.append(_median(times, aligned))
-        wanted = equiangular_layer_time(_LEVEL, step, beta, _N, "usa", most=4 * layers)
-        name = f"USA in {layers} layers of step {step:.3g}, d = {dim}, beta = {beta:g}: median crossing by t = 1"
-        if not np.isfinite(usa[-1]):
-            reason = f"the curve crosses at t = {wanted:.3g}, and the run ends at {_USA_END:g}"
-            verdicts.append(not_applicable(name, reason, predicted=wanted))
-        else:
-            verdicts.append(compare(name, wanted, usa[-1], _TOLERANCE, unit="time", source="2312.10794"))
-    grid = np.linspace(0.1, 4.0, 60)
-    curves = (
-        Curve(
-            "SA, equiangular", grid, np.array([equiangular_time(_LEVEL, b, _N) for b in grid]), predicted=True, color=0
-        ),
-        Curve("SA as a flow", np.array(_FLOW_BETAS), np.array(points), "points", color=0),
-        Curve(
-            "USA, equiangular",
-            grid,
-            np.array([equiangular_time(_LEVEL, b, _N, "usa") for b in grid]),
-            predicted=True,
-            color=1,
-        ),
-        Curve("USA in layers", np.array(_USA_BETAS), np.array(usa), "points", color=1),
-    )
-    panel = Panel(f"SA as a flow and USA in layers, d = {dim}", r"$\beta$", "median crossing time", curves, log_y=True)
-    return verdicts, panel, {"flow_medians": np.array(points), "usa_medians": np.array(usa)}
+        aligned, inner, _ = _run(flow, starts, times, method="layer", step_size=step)
+        wanted = equiangular_layers(layers, step, beta, _N, "usa")
+        name = f"USA in {layers} layers of step {step:.3g}, d = {_USA_DIM}, beta = {beta:g}"
+        # a tolerance of this item: mean inner products of 32 tokens lie within 1/sqrt(d) = 0.03 of the curve
+        end = f"{name}: mean inner product at t = {times[-1]:.3g}"
+        verdicts.append(compare(end, float(wanted[-1]), float(inner[-1].mean()), _USA_DIM**-0.5, source="2312.10794"))
+        crossing = equiangular_layer_time(_LEVEL, step, beta, _N, "usa", most=8 * layers)
+        if not np.isfinite(_median(times, aligned)):
+            reason = f"the curve crosses at t = {crossing:.3g}, and the run ends at {_USA_END:g}"
+            verdicts.append(not_applicable(f"{name}: median crossing", reason, predicted=crossing, unit="time"))
+        curves.append(Curve(f"β = {beta:g}", times[::5], inner.mean(axis=1)[::5], "points", color=j))
+        label = "equiangular layers" if j == 0 else ""
+        curves.append(Curve(label, step * np.arange(layers + 1), wanted, predicted=True, color=j))
+        data[f"usa_{j}"] = inner.mean(axis=1)
+    title = f"USA in layers of its own step, d = {_USA_DIM}, n = {_N}"
+    return verdicts, Panel(title, "time t", r"mean inner product of pairs", tuple(curves)), data
 
 
 def _option(name: str, beta: float) -> tuple[AttentionFlow, np.ndarray | None]:
