@@ -21,21 +21,6 @@ def words(figure):
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(("count", "log"), [(1, True), (2, False), (3, True)])
-def test_lines_over_an_image_are_drawn_and_kept():
-    from tokensphere.experiments.catalogue import Curve
-    from tokensphere.studies.reproduced import _put_together, _take_apart
-
-    line = Curve("a curve", np.array([0.2, 0.8]), np.array([0.1, 0.9]), predicted=True)
-    dots = Curve("dots", np.array([0.5]), np.array([0.5]), "points")
-    image = Image("t", "x", "y", np.eye(3), (0, 1, 0, 1), over=(line, dots))
-    axes = figures.panels([image], "found").axes[0]
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a curve", "dots"]
-    (again,) = _put_together(*_take_apart((image,)))
-    assert again.over[0].label == "a curve"
-    np.testing.assert_array_equal(again.over[0].y, line.y)
-    assert _put_together(*_take_apart((Image("t", "x", "y", np.eye(3), (0, 1, 0, 1)),)))[0].over == ()
-
-
 def test_every_panel_is_there_with_its_labels(count, log):
     shown = [Panel(f"title {i}", f"x {i} (s)", f"y {i} (rad)", KINDS, log, log) for i in range(count)]
     figure = figures.panels(shown, "what was found", "source: here")
@@ -93,3 +78,17 @@ def test_families_have_colours_of_their_own():
     assert len(set(family_colors(range(20)).values())) == 20
     assert family_colors([2])[2] == family_colors(range(5))[2]
     assert len(set(family_colors([1, 30]).values())) == 2
+
+
+def test_lines_over_an_image_are_drawn_and_kept():
+    from tokensphere.studies.reproduced import _put_together, _take_apart
+
+    line = Curve("a curve", np.array([0.2, 0.8]), np.array([0.1, 0.9]), predicted=True)
+    dots = Curve("dots", np.array([0.5]), np.array([0.5]), "points")
+    image = Image("t", "x", "y", np.eye(3), (0, 1, 0, 1), over=(line, dots))
+    axes = figures.panels([image], "found").axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a curve", "dots"]
+    (again,) = _put_together(*_take_apart((image,)))
+    assert again.over[0].label == "a curve"
+    np.testing.assert_array_equal(again.over[0].y, line.y)
+    assert _put_together(*_take_apart((Image("t", "x", "y", np.eye(3), (0, 1, 0, 1)),)))[0].over == ()
