@@ -18,7 +18,7 @@ def silent(fraction, text):
 @pytest.fixture
 def small(monkeypatch):
     monkeypatch.setattr(phase_diagram, "_BETAS", np.array([1.0, 4.0]))
-    monkeypatch.setattr(phase_diagram, "_DIMS", ((128, 12, 9.0),))
+    monkeypatch.setattr(phase_diagram, "_DIMS", ((128, 48, 9.0),))
     monkeypatch.setattr(phase_diagram, "_FLOW_BETAS", (1.0,))
     monkeypatch.setattr(phase_diagram, "_USA_BETAS", (3.0,))
     monkeypatch.setattr(phase_diagram, "_OPTION_BETAS", np.array([0.5, 4.0]))

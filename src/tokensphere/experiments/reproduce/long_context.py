@@ -81,8 +81,8 @@ def _formula(progress: Progress) -> tuple[list[Verdict], list[Panel]]:
     ]
     curves = []
     for i, ratio in enumerate((0.5, 0.9, 1.0, 1.1, 1.5)):
-        found = [long_context(ratio * critical_gamma(_SHOWN), n, _SHOWN) for n in _COUNTS]
-        far = [f.gap if f.phase == "averaging" else abs(f.after - f.limit) for f in found]
+        layers = [long_context(ratio * critical_gamma(_SHOWN), n, _SHOWN) for n in _COUNTS]
+        far = [f.gap if f.phase == "averaging" else abs(f.after - f.limit) for f in layers]
         curves.append(Curve(f"{ratio:g} of the critical γ", _COUNTS, np.array(far), color=i))
     panel = Panel("distance to the limit, by formula", "tokens n", r"$|\rho' - \lim \rho'|$", tuple(curves), True, True)
     return verdicts, [panel]
@@ -137,9 +137,11 @@ def _simplices(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]
     name = f"simplex of 1e6 tokens, {_QUERIES} queries against all keys: largest error of rho'"
     verdicts.append(compare(name, 0.0, max(errors), 1e-12))
     fine, curves = np.linspace(0.5, 1.5, 201), []
-    for i, n in enumerate((1e2, 1e6, 1e15)):
-        values = [long_context(r * critical_gamma(_SHOWN), n, _SHOWN).after for r in fine]
-        curves.append(Curve(f"formula, n = 1e{round(np.log10(n))}", fine, np.array(values), predicted=True, color=i))
+    for i, count in enumerate((1e2, 1e6, 1e15)):
+        values = [long_context(r * critical_gamma(_SHOWN), count, _SHOWN).after for r in fine]
+        curves.append(
+            Curve(f"formula, n = 1e{round(np.log10(count))}", fine, np.array(values), predicted=True, color=i)
+        )
     points = [_mean_dense(_SIMPLEX[0], _SHOWN, r * critical_gamma(_SHOWN)) for r in _RATIOS]
     curves += [
         Curve(f"tokens, n = {_SIMPLEX[0]}", _RATIOS, np.array(points), "points", color=0),

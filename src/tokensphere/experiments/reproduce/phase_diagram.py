@@ -138,17 +138,17 @@ def _modes(progress: Progress) -> tuple[list[Verdict], Panel, dict[str, Any]]:
         times = step * np.unique(np.linspace(0, layers, 101).round())
         flow = UnnormalizedSelfAttention(beta, attention=Whole())
         aligned, inner, _ = _run(flow, starts, times, method="layer", step_size=step)
-        wanted = equiangular_layers(layers, step, beta, _N, "usa")
+        curve = equiangular_layers(layers, step, beta, _N, "usa")
         name = f"USA in {layers} layers of step {step:.3g}, d = {_USA_DIM}, beta = {beta:g}"
         end = f"{name}: mean inner product at t = {times[-1]:.3g}"
-        verdicts.append(compare(end, float(wanted[-1]), float(inner[-1].mean()), _USA_TOLERANCE, source="2312.10794"))
+        verdicts.append(compare(end, float(curve[-1]), float(inner[-1].mean()), _USA_TOLERANCE, source="2312.10794"))
         crossing = equiangular_layer_time(_LEVEL, step, beta, _N, "usa", most=8 * layers)
         if not np.isfinite(_median(times, aligned)):
             reason = f"the curve crosses at t = {crossing:.3g}, and the run ends at {_USA_END:g}"
             verdicts.append(not_applicable(f"{name}: median crossing", reason, predicted=crossing, unit="time"))
         curves.append(Curve(f"β = {beta:g}", times[::5], inner.mean(axis=1)[::5], "points", color=j))
         label = "equiangular layers" if j == 0 else ""
-        curves.append(Curve(label, step * np.arange(layers + 1), wanted, predicted=True, color=j))
+        curves.append(Curve(label, step * np.arange(layers + 1), curve, predicted=True, color=j))
         data[f"usa_{j}"] = inner.mean(axis=1)
     title = f"USA in layers of its own step, d = {_USA_DIM}, n = {_N}"
     return verdicts, Panel(title, "time t", r"mean inner product of pairs", tuple(curves)), data
