@@ -43,7 +43,9 @@ def test_both_modes_and_flows():
     assert usa[1] < flow[1]
 
 
-@pytest.mark.parametrize("settings", [{"flow__value": "gram"}, {"flow__query_key": "goe"}, {"flow__value": -1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"flow__value": "gram"}, {"flow__query_key": "goe"}, {"flow__value": -1.0}, {"flow__causal": True}]
+)
 def test_no_curve_where_there_is_no_theory(settings):
     assert _crossings(study(**settings), BETAS, 30.0) == []
     assert len(_crossings(study(flow__value=1.0), BETAS, 30.0)) == 2

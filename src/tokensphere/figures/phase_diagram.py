@@ -73,7 +73,7 @@ def _crossings(study: dict[str, Any], betas: np.ndarray, t_end: float) -> list[t
     n is that of the sweep: the curve of another number of tokens lies elsewhere.
     """
     flow, solve, n = study["flow"], study["solve"], study["tokens"]["n"]
-    if any(flow[name] not in (None, 1.0) for name in ("value", "query_key")):
+    if any(flow[name] not in (None, 1.0) for name in ("value", "query_key")) or flow.get("causal"):
         return []
     kind = ("usa-shifted" if flow["shifted"] else "usa") if flow["kind"] == "usa" else "sa"
     level = study["measure"]["threshold"]

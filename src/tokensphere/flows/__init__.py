@@ -5,6 +5,7 @@ from __future__ import annotations
 from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .ensemble import EnsembleFlow
+from .frozen import Frozen
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -36,6 +37,7 @@ __all__ = [
     "AttentionFlow",
     "EnsembleFlow",
     "Euclidean",
+    "Frozen",
     "LayerNormScaling",
     "MixNorm",
     "Normalized",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
+from .centres import RenyiCentres, mass_near, renyi_centres
 from .clusters import Clusters, clusters, count_clusters
 from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
 from .energy import EnergyMonotone, energy, energy_monotone
+from .hemisphere import Hemisphere, in_hemisphere
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
@@ -20,11 +22,13 @@ __all__ = [
     "Clusters",
     "EnergyMonotone",
     "GrowthFit",
+    "Hemisphere",
     "KClusterDistance",
     "Measurement",
     "MetastableState",
     "Phases",
     "Plateau",
+    "RenyiCentres",
     "TokenRank",
     "Winner",
     "alignment",
@@ -39,12 +43,15 @@ __all__ = [
     "energy",
     "energy_monotone",
     "fit_growth",
+    "in_hemisphere",
     "k_cluster_distance",
     "k_periodic_defect",
+    "mass_near",
     "metastable_states",
     "order_parameters",
     "phases",
     "plateaus",
+    "renyi_centres",
     "token_rank",
     "wasserstein",
     "wasserstein_of_runs",

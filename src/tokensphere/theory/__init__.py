@@ -1,6 +1,8 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -10,15 +12,21 @@ from .equiangular import (
     EquiangularPath,
     equiangular_curve,
     equiangular_invariant,
-    equiangular_layer_count,
     equiangular_layer_path,
-    equiangular_layer_time,
     equiangular_layers,
     equiangular_path,
     equiangular_rate,
-    equiangular_time,
 )
+from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -62,6 +70,7 @@ from .random_values import (
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
+from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .timescales import (
     critical_tilt,
@@ -99,15 +108,24 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "Scheme",
+    "SchemePrediction",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "competing_beta",
     "critical_gamma",
     "critical_gradient_gap",
@@ -131,6 +149,8 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "gradient_norm",
     "grenier_expansion",
@@ -143,6 +163,7 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
     "kernel_rates",
     "key_regime",
@@ -156,6 +177,7 @@ __all__ = [
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -168,9 +190,11 @@ __all__ = [
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "phase_bounds",
     "predict_emergence",
+    "predict_schemes",
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",
@@ -181,6 +205,8 @@ __all__ = [
     "self_term_factor",
     "self_term_slowdown",
     "stationary_order_parameter",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",

@@ -42,6 +42,22 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "C18",
+        "Causal attention: a pair, and Renyi centres",
+        "2411.04990; derived",
+        20,
+        "causal:causal_tokens",
+        "collective",
+    ),
+    Entry(
+        "C19",
+        "Free tokens end at fixed centres",
+        "2411.04990, corrected",
+        10,
+        "fixed_centres:frozen_centres",
+        "collective",
+    ),
     Entry("M1", "Propagation of chaos: W1 between n tokens and the density", "2410.23228; derived", 120, "chaos:chaos"),
     Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
     Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 20, "rates:growth"),
