@@ -69,7 +69,7 @@ def test_the_phase_diagram_that_comes_along():
 
 def test_the_one_of_usa():
     plan = plan_sweep("phase-diagram-usa")
-    assert len(plan.points) == 80
+    assert len(plan.points) == 100
     assert all(point.error is None for point in plan.points)
 
 
