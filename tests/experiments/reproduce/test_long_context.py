@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tokensphere.experiments.reproduce import ITEMS, long_context, near_keys
+from tokensphere.experiments.reproduce import ITEMS, long_context, long_gradient, near_keys
 from tokensphere.theory import critical_gamma
 
 from .judged import none_disagrees, outcomes, run
@@ -41,13 +41,13 @@ def test_another_scale_of_keys_disagrees(monkeypatch):
 
 
 def test_gradients(monkeypatch):
-    monkeypatch.setattr(long_context, "_GRADIENT_N", (5, 12))
-    monkeypatch.setattr(long_context, "_WHOLE_N", 8)
-    monkeypatch.setattr(long_context, "_GRADIENT_RATIOS", np.array([0.5, 1.0, 2.0]))
+    monkeypatch.setattr(long_gradient, "_GRADIENT_N", (5, 12))
+    monkeypatch.setattr(long_gradient, "_WHOLE_N", 8)
+    monkeypatch.setattr(long_gradient, "_GRADIENT_RATIOS", np.array([0.5, 1.0, 2.0]))
     outcome = run(ITEMS["C11"].load().run)
     assert {verdict.outcome for verdict in outcome.verdicts} == {"agrees"}
-    wrong = long_context.gradient_norm
-    monkeypatch.setattr(long_context, "gradient_norm", lambda g, n, rho, d, q=1.0: wrong(g, n, rho, d, q) * 1.001)
+    wrong = long_gradient.gradient_norm
+    monkeypatch.setattr(long_gradient, "gradient_norm", lambda g, n, rho, d, q=1.0: wrong(g, n, rho, d, q) * 1.001)
     assert "disagrees" in outcomes(run(ITEMS["C11"].load().run)).values()
 
 

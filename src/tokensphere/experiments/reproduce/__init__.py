@@ -111,7 +111,7 @@ _ENTRIES: tuple[Entry, ...] = (
         "Long context: the gradient of one layer",
         "2510.05554, Figure 2; finite n derived",
         6,
-        "long_context:gradient_norms",
+        "long_gradient:gradient_norms",
         "collective",
     ),
     Entry("C23", "Cosines in a trained model", "2512.01868, Figure 1", 1, "real_model:trained_model", "collective"),
