@@ -92,3 +92,11 @@ def test_lines_over_an_image_are_drawn_and_kept():
     assert again.over[0].label == "a curve"
     np.testing.assert_array_equal(again.over[0].y, line.y)
     assert _put_together(*_take_apart((Image("t", "x", "y", np.eye(3), (0, 1, 0, 1)),)))[0].over == ()
+
+
+def test_one_scale_for_both_axes():
+    turn = np.linspace(0, 2 * np.pi, 50)
+    circle = (Curve("", np.cos(turn), 0.2 * np.sin(turn)),)
+    for equal in (True, False):
+        figure = figures.panels([Panel("a circle", "x", "y", circle, equal=equal)], "found")
+        assert (figure.get_axes()[0].get_aspect() == 1.0) is equal

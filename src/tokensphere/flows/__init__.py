@@ -6,6 +6,7 @@ from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .ensemble import EnsembleFlow
 from .frozen import Frozen
+from .multi_head import MultiHead
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -40,6 +41,7 @@ __all__ = [
     "Frozen",
     "LayerNormScaling",
     "MixNorm",
+    "MultiHead",
     "Normalized",
     "PeriNorm",
     "PostNorm",

@@ -1,8 +1,19 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .caps import CapsPrediction, caps
 from .causal import causal_limit, causal_pair_product
 from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
+from .clocks import (
+    CLOCKS,
+    clock_reading,
+    convert_log_time,
+    log_clock_rate,
+    log_pair_time,
+    meeting_angle,
+    pair_clock_time,
+    pair_constant,
+)
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -19,6 +30,7 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .first_state import first_state, kernel_modes
 from .fixed_centres import centre_force, centre_stiffness, fixed_centres
 from .global_collapse import (
     collapse_predictions,
@@ -72,6 +84,7 @@ from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -84,10 +97,12 @@ from .timescales import (
 )
 
 __all__ = [
+    "CLOCKS",
     "DIAGNOSES",
     "FLOWS",
     "SCHEMES",
     "AlignmentLimit",
+    "CapsPrediction",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -109,6 +124,8 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "SchemePrediction",
+    "Staircase",
+    "StaircaseStep",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -116,6 +133,7 @@ __all__ = [
     "antipodal_exponent",
     "antipodal_threshold",
     "cap_mass",
+    "caps",
     "causal_limit",
     "causal_pair_product",
     "centre_angle",
@@ -123,10 +141,12 @@ __all__ = [
     "centre_force",
     "centre_stiffness",
     "circle_kernel",
+    "clock_reading",
     "cluster_angles",
     "cluster_energy",
     "collapse_predictions",
     "competing_beta",
+    "convert_log_time",
     "critical_gamma",
     "critical_gradient_gap",
     "critical_kappa",
@@ -149,6 +169,7 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "first_state",
     "fixed_centres",
     "gap_bound",
     "gradient_limit",
@@ -165,6 +186,7 @@ __all__ = [
     "hemisphere_probability",
     "high_dimension_bound",
     "k_cluster_state",
+    "kernel_modes",
     "kernel_rates",
     "key_regime",
     "layer_factors",
@@ -172,12 +194,15 @@ __all__ = [
     "leading_exit_time",
     "lifetime_constant",
     "linear_room",
+    "log_clock_rate",
     "log_growth_rates",
     "log_normaliser",
+    "log_pair_time",
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
     "mean_field_rate",
+    "meeting_angle",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -186,6 +211,8 @@ __all__ = [
     "noisy_exit",
     "noisy_order_parameter",
     "order_at_rest",
+    "pair_clock_time",
+    "pair_constant",
     "pair_in_clock",
     "pair_product",
     "pair_rate",
@@ -204,6 +231,7 @@ __all__ = [
     "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
+    "staircase",
     "stationary_order_parameter",
     "strong_centre_count",
     "terminal_rate",
@@ -213,5 +241,6 @@ __all__ = [
     "two_cluster_lifetime",
     "uniform_energy",
     "usa_step",
+    "well_prepared",
     "white_noise_tokens",
 ]

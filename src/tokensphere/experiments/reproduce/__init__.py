@@ -90,6 +90,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry(
         "C6",
         "Phase diagram of alignment over time and beta",
@@ -98,6 +99,7 @@ _ENTRIES: tuple[Entry, ...] = (
         "phase_diagram:alignment_phases",
         "collective",
     ),
+    Entry("C7", "One cluster: the film", "2312.10794", 5, "movie:one_cluster", "collective"),
     Entry(
         "C10",
         "Long context: beta = gamma log n, and the scale n^(2/(d-1))",
@@ -114,6 +116,14 @@ _ENTRIES: tuple[Entry, ...] = (
         "long_gradient:gradient_norms",
         "collective",
     ),
+    Entry("C12", "Lifetimes of two clusters", "derived", 8, "metastability:two_cluster_lifetimes", "collective"),
+    Entry("C13", "The staircase figure", "2512.01868, figure 2", 12, "staircase:staircase_figure", "collective"),
+    Entry("C14", "The staircase in log time", "2410.06833", 3, "metastability:theorem_staircase", "collective"),
+    Entry(
+        "C15", "The kinetic example, merger by merger", "2410.06833", 8, "metastability:kinetic_example", "collective"
+    ),
+    Entry("C16", "Pairing in the log clock", "derived", 5, "metastability:pairing_clock", "collective"),
+    Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
     Entry("C23", "Cosines in a trained model", "2512.01868, Figure 1", 1, "real_model:trained_model", "collective"),
 )
 
