@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conformance.direct import attended, random_tokens
 
+import tokensphere as ts
 from tokensphere.attention import Dense, Polynomial
 from tokensphere.attention.polynomial import Features, feature_count, feature_degree, fit
 from tokensphere.errors import InputError
@@ -102,6 +103,13 @@ def test_general_queries_and_lengths():
     got = Polynomial()(tokens @ b, 0.7 * tokens, values, beta=2.0)
     np.testing.assert_allclose(got.log_z, want[0], atol=1e-12)
     np.testing.assert_allclose(got.mean, want[1], atol=4e-12)
+
+
+def test_any_dimension_can_be_asked():
+    """Γ(d/2) and I_ν leave the floats for d of some hundred; choosing a backend asks nevertheless."""
+    for dim in (300, 1000, 20_000):
+        assert feature_count(6.0, dim) is None or feature_count(6.0, dim) > 1
+    assert ts.SelfAttention(6.0).resolve(1000, 1000).attention is not None
 
 
 def test_numbers_of_features():

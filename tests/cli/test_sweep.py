@@ -57,7 +57,7 @@ def test_refusals(call, tmp_path):
 
 
 def test_the_phase_diagram_that_comes_along():
-    assert builtin_names(sweeps=True) == ["phase-diagram"]
+    assert builtin_names(sweeps=True) == ["phase-diagram", "phase-diagram-usa"]
     assert load_study("alignment").experiment == "alignment"
     plan = plan_sweep("phase-diagram")
     assert [(axis.name, len(axis.values)) for axis in plan.axes] == [("dim", 2), ("beta", 90)]
@@ -65,6 +65,22 @@ def test_the_phase_diagram_that_comes_along():
     assert plan.axes[1].values[-1] == 9.0
     assert all(point.error is None for point in plan.points)
     assert plan.figure == "phase-diagram"
+
+
+def test_the_one_of_usa():
+    plan = plan_sweep("phase-diagram-usa")
+    assert len(plan.points) == 100
+    assert all(point.error is None for point in plan.points)
+
+
+def test_other_matrices(call, tmp_path):
+    """V and B by the names of their laws; the curve, which is for V = B = I, is left out."""
+    code, out, err = call(
+        *("sweep", "phase-diagram", "--over", "beta=0.1,3", "--over", "dim=8", "--set", "ensemble=2", "--set", "n=4"),
+        *("--set", "query_key=goe", "--set", "value=minus-query-key"),
+    )
+    assert code == 0, err
+    assert "Figure: sweeps/phase-diagram/phase-diagram.png" in out
 
 
 def test_its_figure(call, tmp_path):

@@ -80,6 +80,20 @@ def test_families_have_colours_of_their_own():
     assert len(set(family_colors([1, 30]).values())) == 2
 
 
+def test_lines_over_an_image_are_drawn_and_kept():
+    from tokensphere.studies.reproduced import _put_together, _take_apart
+
+    line = Curve("a curve", np.array([0.2, 0.8]), np.array([0.1, 0.9]), predicted=True)
+    dots = Curve("dots", np.array([0.5]), np.array([0.5]), "points")
+    image = Image("t", "x", "y", np.eye(3), (0, 1, 0, 1), over=(line, dots))
+    axes = figures.panels([image], "found").axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a curve", "dots"]
+    (again,) = _put_together(*_take_apart((image,)))
+    assert again.over[0].label == "a curve"
+    np.testing.assert_array_equal(again.over[0].y, line.y)
+    assert _put_together(*_take_apart((Image("t", "x", "y", np.eye(3), (0, 1, 0, 1)),)))[0].over == ()
+
+
 def test_one_scale_for_both_axes():
     turn = np.linspace(0, 2 * np.pi, 50)
     circle = (Curve("", np.cos(turn), 0.2 * np.sin(turn)),)

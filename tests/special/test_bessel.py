@@ -74,3 +74,15 @@ def test_bad_values_are_named(bad):
         bessel_ratio(0, bad)
     with pytest.raises(InputError, match="beta"):
         log_scaled_partition(3, bad)
+
+
+def test_mean_resultant_at_any_argument():
+    """The expansion for huge arguments continues the recurrence, and costs nothing."""
+    from tokensphere.special import mean_resultant
+
+    for dim in (2, 3, 8):
+        below, above = 0.999e8 * dim, 1.001e8 * dim
+        for kappa in (below, above):
+            expansion = 1 - (dim - 1) / (2 * kappa) + (dim - 1) * (dim - 3) / (8 * kappa**2)
+            assert mean_resultant(dim, kappa) == pytest.approx(expansion, abs=3e-14)
+        assert 1 - mean_resultant(dim, 1e16) <= 1e-14

@@ -231,6 +231,24 @@ def test_matrices_from_files(tmp_path):
         assert text in str(error.value)
 
 
+def test_matrices_by_name():
+    """One draw a seed; V tied to B by name."""
+    wanted = {"flow__kind": "sa", "flow__attention": "auto", "tokens__n": 20, "tokens__dim": 3}
+    found = {}
+    for value in ("gaussian", "goe", "gram", "query-key", "minus-query-key"):
+        flow = prepare(study(flow__value=value, flow__query_key="goe", **wanted)).flow
+        found[value], b = np.asarray(flow.value), np.asarray(flow.query_key)
+        np.testing.assert_array_equal(b, b.T)
+    np.testing.assert_array_equal(found["query-key"], b)
+    np.testing.assert_array_equal(found["minus-query-key"], -b)
+    assert np.linalg.eigvalsh(found["gram"]).min() >= 0
+    assert np.abs(found["goe"] - b).max() > 0.1  # V and B are drawn independently
+    assert np.abs(np.asarray(prepare(study(seed=1, flow__query_key="goe", **wanted)).flow.query_key) - b).max() > 0.1
+    assert prepare(study(flow__value="minus-query-key", **wanted)).flow.value == -1.0
+    with pytest.raises(InputError, match="or a law \\(gaussian, goe, gram\\)"):
+        prepare(study(flow__value="gau", **wanted))
+
+
 # -- refusals before any work -------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,15 @@ import pytest
 
 import tokensphere as ts
 from tokensphere.errors import InputError
-from tokensphere.theory import competing_beta, critical_gamma, gradient_limit, long_context
+from tokensphere.theory import (
+    competing_beta,
+    critical_gamma,
+    critical_gradient_gap,
+    gradient_limit,
+    gradient_norm,
+    long_context,
+    phase_bounds,
+)
 
 TABLE = {
     0.5: (0.993295, 0.999904, 0.999999),
@@ -88,3 +96,66 @@ def test_the_competing_scale():
 def test_bad_input_is_named(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_gradient_norm_reference_values():
+    for gamma, wanted in ((0.5, 0.0361), (2.0, 0.3394), (8.0, 0.9706)):
+        assert gradient_norm(gamma, 32, 0.5, 34) == pytest.approx(wanted, abs=5e-5)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0, 3.5])
+def test_gradient_norm_by_differences(gamma):
+    """Centred differences of the package's attention, for tokens of any norm."""
+    n, dim, rho, q, step = 5, 6, 0.3, 2.5, 1e-5
+    tokens = ts.sphere.equiangular(n, dim, rho, seed=1) * np.sqrt(q)
+    flow = ts.SelfAttention(gamma * np.log(n)).resolve(n, dim)
+
+    def layer(points):
+        return np.asarray(flow.attended(points / np.linalg.norm(points, axis=1)[:, None], None, 0.0))
+
+    total = 0.0
+    for i in range(n):
+        for k in range(dim):
+            shift = np.zeros_like(tokens)
+            shift[i, k] = step
+            total += (((layer(tokens + shift) - layer(tokens - shift)) / (2 * step)) ** 2).sum()
+    assert total / (n * dim) == pytest.approx(gradient_norm(gamma, n, rho, dim, q), rel=1e-8)
+
+
+def test_gradient_norm_reaches_its_limits():
+    n = 10**15
+    for gamma in (1.0, 2.0, 3.0):
+        limit = gradient_limit(gamma, 0.5, n)
+        assert gradient_norm(gamma, n, 0.5, n) == pytest.approx(limit, abs=1e-6)
+    for n in (10**9, 10**13):
+        gap = gradient_norm(2.0, n, 0.5, n) - gradient_limit(2.0, 0.5, n)
+        assert gap == pytest.approx(critical_gradient_gap(n, 0.5), rel=0.02)
+        assert gap > 1.4 * 0.5 * np.log(n) ** 2 / (16 * n)  # (log n)² alone is not yet enough
+    with pytest.raises(InputError, match="dim must be >= n"):
+        gradient_norm(1.0, 40, 0.5, 34)
+
+
+def test_digits_near_one_are_kept():
+    found = long_context(0.2, 1e15, 0.5)
+    assert found.after == 1.0
+    assert found.gap == pytest.approx(found.own**2, rel=1e-4)  # (1−ρ)a²/ρ at ρ = 1/2
+    assert found.error_scale == pytest.approx(1e15 ** (-2 * 0.9), rel=1e-9)
+
+
+def test_weights_of_the_three_phases():
+    n = 1e12
+    below, at, above = (long_context(2 * ratio, n, 0.5) for ratio in (0.5, 1.0, 1.5))
+    assert below.other == pytest.approx(1 / n, rel=1e-5)
+    assert at.other == pytest.approx(1 / (2 * n), rel=1e-5)
+    assert above.other == pytest.approx(n**-1.5, rel=1e-5)
+
+
+def test_a_near_simplex_lies_between_two_phases():
+    assert phase_bounds(0.5, 0.5) == (2.0, 2.0)
+    first, last = phase_bounds(0.3, 0.6, 0.9, 1.2)
+    rng, n = np.random.default_rng(0), 1e9
+    for _ in range(20):  # the weight of a token on itself over that of all others
+        q, inner = rng.uniform(0.9, 1.2), rng.uniform(0.3, 0.6)
+        assert n ** (0.9 * first * (q - inner) - 1) < 1 < n ** (1.1 * last * (q - inner) - 1)
+    with pytest.raises(InputError, match="least <= most"):
+        phase_bounds(0.6, 0.3)

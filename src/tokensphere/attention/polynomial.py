@@ -21,6 +21,7 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.parallel import SERIAL, Mesh, TokenMesh
+from tokensphere.special import log_scaled_partition
 from tokensphere.threads import available_threads, one_blas_thread, run_all
 
 from .base import AbstractAttention, Attended
@@ -146,12 +147,9 @@ def fit(beta: float, dim: int, tolerance: float) -> Fit:
     """
     from scipy.special import ive
 
-    order = dim / 2 - 1
     size = abs(beta)
-    # Z of the uniform measure: Γ(d/2) (2/β)^ν I_ν(β) e^{−β}
-    uniform = 1.0
-    if size > 1e-8:
-        uniform = math.exp(math.lgamma(dim / 2) + order * math.log(2 / size)) * float(ive(order, size))
+    # Z of the uniform measure, through its logarithm: in high dimension its factors leave the floats
+    uniform = math.exp(log_scaled_partition(max(dim, 2), size))
     wanted = max(_SHARE * tolerance * uniform, 3e-17)
     # The tail of the Chebyshev series Σ 2 I_k(β) T_k bounds the error.
     count = int(9.5 * np.sqrt(size)) + 40

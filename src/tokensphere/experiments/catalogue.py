@@ -93,7 +93,8 @@ class Image:
     """Values over a rectangle, as a density over time and angle.
 
     **Fields:** `title`; `x`, `y`, what the axes show, with units; `values` (rows, columns), rows along y from below;
-    `extent` (left, right, bottom, top); `label`, what the values are; `log`, a logarithmic scale of colours.
+    `extent` (left, right, bottom, top); `label`, what the values are; `log`, a logarithmic scale of colours; `over`,
+    lines drawn over it.
     """
 
     title: str
@@ -103,8 +104,10 @@ class Image:
     extent: tuple[float, float, float, float]
     label: str = ""
     log: bool = False
+    over: tuple[Curve, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "over", tuple(self.over))
         _check_axes(self)
         object.__setattr__(self, "values", _numbers(self.values, f"image {self.title!r}: values", ndim=2))
         extent = tuple(float(edge) for edge in self.extent)

@@ -154,6 +154,28 @@ def _image(axes: Axes, image: Image) -> None:
         interpolation="nearest",
         rasterized=True,
     )
+    for i, curve in enumerate(image.over):
+        # White under the colour, so that a line is seen on every shade.
+        style = "none" if curve.kind == "points" else _DASHED if curve.predicted and i else "-"
+        marker = "o" if curve.kind == "points" else "none"
+        axes.plot(curve.x, curve.y, color="white", linewidth=3.0, linestyle=style)
+        color = family_colors(range(len(image.over)))[i]
+        axes.plot(
+            curve.x,
+            curve.y,
+            color=color,
+            linewidth=1.5,
+            linestyle=style,
+            marker=marker,
+            markersize=3.2,
+            markeredgecolor="white",
+            markeredgewidth=0.6,
+            label=curve.label or "_nolegend_",
+        )
+    if any(curve.label for curve in image.over):
+        axes.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=SMALL - 1.0)
+        axes.set_xlim(image.extent[0], image.extent[1])
+        axes.set_ylim(image.extent[2], image.extent[3])
     bar = axes.figure.colorbar(shown, ax=axes, pad=0.02)
     bar.outline.set_visible(False)
     if image.label:

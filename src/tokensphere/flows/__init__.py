@@ -17,6 +17,7 @@ from .normalization import (
     PeriNorm,
     PostNorm,
     PreNorm,
+    ResidualFree,
     SqrtScaling,
 )
 from .normalized import Normalized
@@ -49,6 +50,7 @@ __all__ = [
     "PostNorm",
     "PreNorm",
     "RandomValues",
+    "ResidualFree",
     "SelfAttention",
     "Sphere",
     "SqrtScaling",

@@ -13,6 +13,7 @@ from .lifetimes import LifetimeFit, Lifetimes, fit_lifetimes, lifetime, lifetime
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
+from .rank import TokenRank, token_rank
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
 from .to_density import wasserstein_of_runs, wasserstein_to_density
@@ -33,6 +34,7 @@ __all__ = [
     "Phases",
     "Plateau",
     "RenyiCentres",
+    "TokenRank",
     "Winner",
     "alignment",
     "cluster_tree",
@@ -61,6 +63,7 @@ __all__ = [
     "renyi_centres",
     "staircase_energy",
     "survival",
+    "token_rank",
     "wasserstein",
     "wasserstein_of_runs",
     "wasserstein_to_density",

@@ -96,7 +96,10 @@ def mean_resultant(dim: int, kappa: float) -> float:
 
     **Source:** classical.
     """
-    return float(bessel_ratio(check_dim(dim) / 2.0 - 1.0, check_beta(kappa)))
+    dim, kappa = check_dim(dim), check_beta(kappa)
+    if kappa > 1e8 * dim:  # the recurrence takes sqrt(kappa) steps; what the expansion leaves out is (dim/kappa)^3
+        return 1.0 - 0.5 * (dim - 1) / kappa * (1.0 - 0.25 * (dim - 3) / kappa)
+    return float(bessel_ratio(dim / 2.0 - 1.0, kappa))
 
 
 def log_scaled_partition(dim: int, beta: float) -> float:

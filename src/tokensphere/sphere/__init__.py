@@ -8,6 +8,7 @@ from __future__ import annotations
 from .files import load_tokens
 from .geometry import angles, chordal, from_angles, geodesic, normalize, project
 from .harmonics import harmonic_power, moments
+from .matrices import MATRIX_LAWS, random_matrix
 from .perturbed import equispaced, perturbed_uniform, quiet
 from .poisson import poisson_kernel
 from .random import cap, mixture, uniform, von_mises_fisher
@@ -16,6 +17,7 @@ from .span import in_span
 from .structured import equiangular
 
 __all__ = [
+    "MATRIX_LAWS",
     "angles",
     "cap",
     "chordal",
@@ -33,6 +35,7 @@ __all__ = [
     "poisson_kernel",
     "project",
     "quiet",
+    "random_matrix",
     "shared_power",
     "uniform",
     "von_mises_fisher",

@@ -28,6 +28,7 @@ __all__ = [
     "build_times",
     "build_tokens",
     "check_ensemble",
+    "is_matrix_name",
 ]
 
 
@@ -37,12 +38,30 @@ _FEW = 256  # tokens of a member up to which all its pairs are held at once
 _DIMS = {"circle": 2, "circle-series": 2, "harmonic": 3, "sphere-series": 3}  # the dim a spectral sum needs
 
 
-def _multiplier(given: float | str | None, name: str) -> Any:
+_TIED = {"query-key": 1.0, "minus-query-key": -1.0}  # V as a multiple of B
+_DRAWS = {"value": 1, "query_key": 2}  # matrices of one run are independent of each other and of the tokens
+
+
+def is_matrix_name(given: Any) -> bool:
+    """Whether a value or query_key names a matrix instead of a file."""
+    return given in sphere.MATRIX_LAWS or given in _TIED
+
+
+def _multiplier(study: Study, name: str) -> Any:
+    given = getattr(study.flow, name)
     if not isinstance(given, str):
         return given
+    if given in _TIED and name == "value":
+        matrix = _multiplier(study, "query_key")
+        return _TIED[given] * (1.0 if matrix is None else matrix)
+    if given in sphere.MATRIX_LAWS:
+        sequence = np.random.SeedSequence(study.seed, spawn_key=(2**31 + _DRAWS[name],))
+        return sphere.random_matrix(given, study.tokens.dim, int(sequence.generate_state(1, np.uint64)[0]))
     path = Path(given)
     if not path.is_file():
-        raise InputError(f"flow.{name}: no file at {given}")
+        raise InputError(
+            f"flow.{name}: no file at {given}; give a number, an .npy file or a law ({', '.join(sphere.MATRIX_LAWS)})"
+        )
     try:
         return np.load(path, allow_pickle=False)
     except (ValueError, OSError) as error:
@@ -52,7 +71,7 @@ def _multiplier(given: float | str | None, name: str) -> Any:
 def build_flow(study: Study) -> AttentionFlow:
     """The flow of a study, resolved for its number of tokens."""
     spec = study.flow
-    value, query_key = _multiplier(spec.value, "value"), _multiplier(spec.query_key, "query_key")
+    value, query_key = _multiplier(study, "value"), _multiplier(study, "query_key")
     backend = None if spec.attention == "auto" else BACKENDS[spec.attention]()
     flow: AttentionFlow
     if spec.kind == "sa":

@@ -114,8 +114,8 @@ def _take_apart(panels: tuple[Panel | Image, ...]) -> tuple[list[dict[str, Any]]
             value = getattr(record, field.name)
             if isinstance(value, np.ndarray):
                 arrays[f"{name}.{field.name}"] = value
-            elif field.name == "curves":
-                out["curves"] = [plain(curve, f"{name}.curve{i}") for i, curve in enumerate(value)]
+            elif field.name in ("curves", "over"):
+                out[field.name] = [plain(curve, f"{name}.curve{i}") for i, curve in enumerate(value)]
             else:
                 out[field.name] = value
         return out
@@ -129,9 +129,10 @@ def _put_together(panels: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -
 
     built: list[Panel | Image] = []
     for i, panel in enumerate(panels):
-        if "curves" in panel:
-            curves = tuple(Curve(**c, **own(f"panel{i}.curve{j}")) for j, c in enumerate(panel["curves"]))
+        kind = "curves" if "curves" in panel else "over"
+        curves = tuple(Curve(**c, **own(f"panel{i}.curve{j}")) for j, c in enumerate(panel.get(kind, ())))
+        if kind == "curves":
             built.append(Panel(**{**panel, "curves": curves}))
         else:
-            built.append(Image(**panel, **own(f"panel{i}")))
+            built.append(Image(**{**panel, "over": curves}, **own(f"panel{i}")))
     return tuple(built)

@@ -23,7 +23,16 @@ from tokensphere.flows import AttentionFlow
 from tokensphere.parallel import TokenMesh
 from tokensphere.solve import Ensemble, Integrator, State, load_checkpoint
 
-from .build import build_degrees, build_events, build_flow, build_members, build_times, build_tokens, check_ensemble
+from .build import (
+    build_degrees,
+    build_events,
+    build_flow,
+    build_members,
+    build_times,
+    build_tokens,
+    check_ensemble,
+    is_matrix_name,
+)
 from .folder import RunError, check_room, disk_full, free_folder, versions, write_text
 from .lock import LOCK, locked
 from .recorder import EnsembleRecorder, Progress, TokensRecorder
@@ -289,7 +298,11 @@ def _absolute(study: Study) -> Study:
         "flow.value": study.flow.value,
         "flow.query_key": study.flow.query_key,
     }
-    absolute = {key: str(Path(path).absolute()) for key, path in paths.items() if isinstance(path, str)}
+    absolute = {
+        key: str(Path(path).absolute())
+        for key, path in paths.items()
+        if isinstance(path, str) and not is_matrix_name(path)
+    }
     return study.with_settings(absolute) if absolute else study
 
 

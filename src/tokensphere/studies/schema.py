@@ -48,8 +48,14 @@ class FlowStudy(_Section):
     kind: Literal["sa", "usa"] = Field("usa", description="sa: softmax attention; usa: unnormalised")
     beta: float = Field(5.0, ge=0, description="inverse temperature, >= 0")
     shifted: bool = Field(False, description="usa only: kernel e^(beta(<x,y>-1)), time runs e^beta times slower")
-    value: float | str | None = Field(None, description="value matrix V: a number (multiple of I) or a .npy file")
-    query_key: float | str | None = Field(None, description="B = Q^T K: a number (multiple of I) or a .npy file")
+    value: float | str | None = Field(
+        None,
+        description="value matrix V: a number (multiple of I), a .npy file, query-key (V = B), minus-query-key, or a "
+        "random law: gaussian, goe, gram (G G^T/sqrt dim)",
+    )
+    query_key: float | str | None = Field(
+        None, description="B = Q^T K: a number (multiple of I), a .npy file, or a random law: gaussian, goe, gram"
+    )
     attention: Literal[
         "auto", "dense", "circle", "harmonic", "polynomial", "collapsed", "circle-series", "sphere-series"
     ] = Field(

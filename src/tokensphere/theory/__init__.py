@@ -58,7 +58,17 @@ from .heat import heat_clock, heat_factors, heat_ratios, heat_regime, heat_varia
 from .kernels import CircleKernel, circle_kernel, kernel_rates
 from .kuramoto import distance_to_cluster, kuramoto_couplings, kuramoto_order, kuramoto_time
 from .lifetimes import lifetime_constant, log_two_cluster_lifetime, two_cluster_lifetime
-from .long_context import LongContext, competing_beta, critical_gamma, gradient_limit, long_context
+from .long_context import (
+    LongContext,
+    competing_beta,
+    critical_gamma,
+    critical_gradient_gap,
+    gradient_limit,
+    gradient_norm,
+    long_context,
+    phase_bounds,
+)
+from .near_keys import NearKeys, effective_keys, key_regime
 from .noise import critical_noise, noisy_order_parameter, stationary_order_parameter
 from .noisy import critical_kappa, order_at_rest, tricritical_beta
 from .noisy_exit import NoisyExit, noisy_exit
@@ -86,6 +96,7 @@ from .timescales import (
     layers_to_exit,
     leading_exit_time,
     linear_room,
+    usa_step,
     white_noise_tokens,
 )
 
@@ -108,6 +119,7 @@ __all__ = [
     "Expansion",
     "Hypothesis",
     "LongContext",
+    "NearKeys",
     "NoisyExit",
     "NoisyTransition",
     "Prediction",
@@ -143,6 +155,7 @@ __all__ = [
     "competing_beta",
     "convert_log_time",
     "critical_gamma",
+    "critical_gradient_gap",
     "critical_kappa",
     "critical_noise",
     "critical_tilt",
@@ -151,6 +164,7 @@ __all__ = [
     "distance_to_cluster",
     "dobrushin_constant",
     "dominant_degree",
+    "effective_keys",
     "effective_neighbours",
     "equiangular_curve",
     "equiangular_invariant",
@@ -167,6 +181,7 @@ __all__ = [
     "fixed_centres",
     "gap_bound",
     "gradient_limit",
+    "gradient_norm",
     "grenier_expansion",
     "grenier_order",
     "grenier_time",
@@ -181,6 +196,7 @@ __all__ = [
     "k_cluster_state",
     "kernel_modes",
     "kernel_rates",
+    "key_regime",
     "kuramoto_couplings",
     "kuramoto_order",
     "kuramoto_time",
@@ -215,6 +231,7 @@ __all__ = [
     "pair_time",
     "parking_density",
     "partition",
+    "phase_bounds",
     "predict_emergence",
     "predict_schemes",
     "quasi_linear_amplitude",
@@ -238,6 +255,7 @@ __all__ = [
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "usa_step",
     "well_prepared",
     "white_noise_tokens",
 ]

@@ -32,6 +32,7 @@ __all__ = [
     "layers_to_exit",
     "leading_exit_time",
     "linear_room",
+    "usa_step",
     "white_noise_tokens",
 ]
 
@@ -171,6 +172,19 @@ def critical_tilt(beta: float, degree: int, n: float, threshold: float = 0.3, di
     """
     logs = log_growth_rates(beta, check_dim(dim), [degree, dominant_degree(beta, dim)])
     return check_threshold(threshold) * math.exp(-linear_room(n, threshold) * math.exp(logs[0] - logs[1]))
+
+
+def usa_step(beta: float, share: float = 0.1) -> float:
+    """Step share/max(√β e^{β−1/2}, 1) of a layer of USA, whose force sin φ e^{β cos φ} has about this slope.
+
+    **Arguments:** `beta` ≥ 0; `share` > 0 (default 0.1). **Raises:** `InputError`.
+
+    **Source:** [2312.10794], its phase diagram.
+    """
+    beta, share = check_beta(beta), check_real(share, "share", 0.0)
+    if share == 0:
+        raise InputError("share must be > 0, got 0")
+    return share / max(math.sqrt(beta) * safe_exp(beta - 0.5), 1.0)
 
 
 def white_noise_tokens(sigma: float, cells: int) -> float:

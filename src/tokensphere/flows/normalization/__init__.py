@@ -1,4 +1,5 @@
-"""Normalisation schemes, one file each. A new scheme is one file and one line in `NORMALIZATIONS`."""
+"""Normalisation schemes, one file each. A new scheme is one file and one line in `NORMALIZATIONS`, which
+lists those that are both a flow and a layer (`ResidualFree` is a layer only)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from .ngpt import NGPT
 from .peri import PeriNorm
 from .post import PostNorm
 from .pre import PreNorm
+from .residual_free import ResidualFree
 from .sqrt import SqrtScaling
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "PeriNorm",
     "PostNorm",
     "PreNorm",
+    "ResidualFree",
     "SqrtScaling",
     "normalization_named",
 ]
