@@ -29,6 +29,7 @@ _SUBMODULES = (
     "theory",
 )
 _NAMES = {
+    "Hardmax": "flows",
     "InputError": "errors",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
@@ -53,10 +54,11 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import SelfAttention, UnnormalizedSelfAttention
+    from .flows import Hardmax, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
+    "Hardmax",
     "InputError",
     "SelfAttention",
     "UnnormalizedSelfAttention",

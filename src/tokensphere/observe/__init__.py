@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
+from .attention_rank import AttentionRank, attention_matrix, attention_rank
 from .clusters import Clusters, clusters, count_clusters
 from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
 from .energy import EnergyMonotone, energy, energy_monotone
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
+from .polytope import frank_wolfe_gap, hull_depth, hull_vertices, vertex_distance
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
 from .to_density import wasserstein_of_runs, wasserstein_to_density
@@ -16,6 +18,7 @@ from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
     "AlignmentSeries",
+    "AttentionRank",
     "Clusters",
     "EnergyMonotone",
     "GrowthFit",
@@ -26,6 +29,8 @@ __all__ = [
     "Plateau",
     "Winner",
     "alignment",
+    "attention_matrix",
+    "attention_rank",
     "clusters",
     "count_bumps",
     "count_clusters",
@@ -37,12 +42,16 @@ __all__ = [
     "energy",
     "energy_monotone",
     "fit_growth",
+    "frank_wolfe_gap",
+    "hull_depth",
+    "hull_vertices",
     "k_cluster_distance",
     "k_periodic_defect",
     "metastable_states",
     "order_parameters",
     "phases",
     "plateaus",
+    "vertex_distance",
     "wasserstein",
     "wasserstein_of_runs",
     "wasserstein_to_density",

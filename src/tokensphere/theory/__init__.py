@@ -19,6 +19,7 @@ from .equiangular import (
     equiangular_time,
 )
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .frank_wolfe import VertexPaths, frank_wolfe_gap_bound, vertex_paths
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -62,6 +63,7 @@ from .timescales import (
     linear_room,
     white_noise_tokens,
 )
+from .triple import free_triple, free_triple_limit
 
 __all__ = [
     "DIAGNOSES",
@@ -88,6 +90,7 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "TimeScales",
+    "VertexPaths",
     "alignment_limit",
     "alignment_orbit",
     "alignment_probability",
@@ -117,6 +120,9 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "frank_wolfe_gap_bound",
+    "free_triple",
+    "free_triple_limit",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -169,5 +175,6 @@ __all__ = [
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "vertex_paths",
     "white_noise_tokens",
 ]
