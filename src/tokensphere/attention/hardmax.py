@@ -5,8 +5,8 @@
 
 The limit of the direct sum when β is multiplied by a factor s → ∞: the means converge, and log Z of the sum exceeds
 the number returned here, taken at sβ, by less than e^{−s·gap}/(mass of C_i), which tends to 0. So of β only the sign
-matters for the mean (all keys are equal at β = 0), and log Z_i is the leading term of the logarithm, self-consistent
-with copies: a mass is a number of copies.                                            [2312.10794, 2407.01602, 2508.09628]
+matters for the mean (at β = 0 all keys are equal), and log Z_i is the leading term of the logarithm. A mass is a
+number of copies.                                                               [2312.10794, 2407.01602, 2508.09628]
 """
 
 from __future__ import annotations

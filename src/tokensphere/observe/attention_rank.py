@@ -24,7 +24,7 @@ _MOST = 20_000
 class AttentionRank:
     """How near to Boolean, and of which rank.
 
-    **Fields:** `defects` (m,): 1 − the largest entry of every row, 0 for a Boolean row; `columns` (m,): where it stands;
+    **Fields:** `defects` (m,): 1 − the largest entry of every row, 0 for a Boolean row; `columns` (m,): where it is;
     `rank`: singular values above `tolerance` of the largest; `off`: the rows with a defect above `tolerance`;
     `boolean_rank`: the number of different columns among the other rows; `tolerance`.
     """

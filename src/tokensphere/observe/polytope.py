@@ -78,7 +78,9 @@ def vertex_distance(tokens: Any, vertices: Any) -> np.ndarray:
 def frank_wolfe_gap(tokens: Any, query_key: Any = None) -> np.ndarray:
     """max_y x_iᵀB(y − x_i) over the hull of the tokens, (n,).
 
-    **Arguments:** `tokens` (n, dim); `query_key` B: `None` (identity), a number or (dim, dim). **Raises:** `InputError`.
+    **Arguments:** `tokens` (n, dim); `query_key` B: `None` (identity), a number or (dim, dim).
+
+    **Raises:** `InputError`.
     """
     points = _points(tokens)
     dim = points.shape[1]

@@ -7,7 +7,7 @@ only shrinks. A token whose s_i = v is a leader keeps it: x_i(t)ᵀB(v − y) is
 
     x_i(t) = e^{−t} x_i(0) + (1 − e^{−t}) v,        after ℓ layers  (1−γ)^ℓ x_i(0) + (1 − (1−γ)^ℓ) v,
 
-exactly.                                                                          [2508.09628; the last two lines derived]
+exactly.                                                                               [2508.09628; exactness derived]
 
 For B symmetric positive definite, J(y) = ½ yᵀBy is convex, J(x⁺) ≥ J(x) + γ g with the gap g = max_y ⟨Bx, y − x⟩, and
 so  min_{τ<ℓ} g(x^τ) ≤ (max J − J(x⁰)) / Σ_{τ<ℓ} γ_τ,  O(1/ℓ) for constant steps.                              [derived]
