@@ -6,9 +6,8 @@ Norms grow like e^{t|V|} and with them the logits. In z_i = e^{−tV} x_i, since
 
     dz_i/dt = V (Σ_j P_ij z_j − z_i),     P_i = softmax_j(β z_iᵀB_t z_j),    B_t = e^{tVᵀ} B e^{tV},
 
-which stays bounded where V is positive, at any time: only the logits grow. Time is the same in both forms. From
-e^{2t|V|}β|z|² ≈ 1e16 on rounding decides between scores that differ by less than 1e-16 of their size: attention is a
-hardmax there in any precision.
+which stays bounded where V is positive, at any time: only the logits grow. Time is the same in both forms. When
+they pass 1e14 they are kept there: softmax is a hardmax then, to rounding.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from .space import EUCLIDEAN, AbstractSpace
 
 __all__ = ["EuclideanAttention"]
 
-_LARGEST = 400.0  # of log of the growth of B_t: beyond, softmax and hardmax are the same number
+_SHARPEST = 1e14  # of logits: beyond, softmax and hardmax differ by less than rounding does
 
 
 class EuclideanAttention(AbstractFlow):
@@ -66,14 +65,18 @@ class EuclideanAttention(AbstractFlow):
         return self
 
     def scores(self, tokens: Any, t: Any = 0.0) -> tuple[Any, Any]:
-        """Queries q_i (n, dim) and a factor b, so that the logits at time t are b⟨q_i, x_j⟩ (or with z_j)."""
-        matrix, beta = self.query_key, self.beta
+        """Queries q_i (n, dim) and a factor b: the logits at time t are b⟨q_i, x_j⟩, at most 1e14."""
+        matrix, log_growth = self.query_key, 0.0
         if self.rescaled:
-            grown, log_growth = _grown(self.value, matrix, tokens.shape[1], t)
-            numbers = np if isinstance(tokens, np.ndarray) and not is_traced(log_growth) else jnp
-            beta = beta * numbers.exp(numbers.minimum(log_growth, _LARGEST))
-            return _multiply(grown.T if np.ndim(grown) == 2 else grown, tokens), beta
-        return _multiply(matrix.T if np.ndim(matrix) == 2 else matrix, tokens), beta
+            matrix, log_growth = _grown(self.value, matrix, tokens.shape[1], t)
+        queries = _multiply(matrix.T if np.ndim(matrix) == 2 else matrix, tokens)
+        numbers = np if isinstance(queries, np.ndarray) and not is_traced(log_growth, self.beta) else jnp
+        query, token = (numbers.sqrt(numbers.max(numbers.sum(rows**2, axis=1))) for rows in (queries, tokens))
+        longest = numbers.maximum(query * token, 1e-300)
+        if numbers is np and not longest < 1e300:
+            raise InputError("tokens have outgrown the floating-point range; use rescaled=True")
+        beta = self.beta * numbers.exp(numbers.minimum(log_growth, 600.0))
+        return queries, numbers.minimum(beta, _SHARPEST / longest)
 
     def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         """Σ_j P_ij V x_j, or in rescaled tokens V(Σ_j P_ij z_j − z_i): the velocity, and what a layer adds."""
