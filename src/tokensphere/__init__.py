@@ -31,6 +31,7 @@ _SUBMODULES = (
 _NAMES = {
     "Hardmax": "flows",
     "InputError": "errors",
+    "Normalized": "flows",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
     "simulate": "solve",
@@ -54,12 +55,13 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import Hardmax, SelfAttention, UnnormalizedSelfAttention
+    from .flows import Hardmax, Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
     "Hardmax",
     "InputError",
+    "Normalized",
     "SelfAttention",
     "UnnormalizedSelfAttention",
     "__version__",

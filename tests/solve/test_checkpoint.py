@@ -25,7 +25,7 @@ from tokensphere.solve import (
 
 STATE = State(
     t=0.1 + 0.2,
-    tokens=ts.sphere.uniform(7, 3, 0),
+    points=ts.sphere.uniform(7, 3, 0),
     velocity=np.full((7, 3), -0.0),
     size=1e-300,
     memory=1 / 3,
@@ -44,7 +44,7 @@ def same(a, b):
     """Equal bit for bit."""
     for field in dataclasses.fields(State):
         one, two = getattr(a, field.name), getattr(b, field.name)
-        if field.name in ("tokens", "velocity"):
+        if field.name in ("points", "velocity"):
             if np.asarray(one).tobytes() != np.asarray(two).tobytes() or np.shape(one) != np.shape(two):
                 return False
         elif repr(one) != repr(two):
@@ -187,7 +187,7 @@ class Member:
 
 
 def team_state(shard, whole):
-    return dataclasses.replace(whole, tokens=shard.take(whole.tokens), velocity=shard.take(whole.velocity))
+    return dataclasses.replace(whole, points=shard.take(whole.points), velocity=shard.take(whole.velocity))
 
 
 def save_by_team(path, whole, key="key", size=3, leader=True):
@@ -239,7 +239,7 @@ def test_parts_that_are_damaged_missing_or_of_another_set(tmp_path):
         load_checkpoint(path, "key")
     other = tmp_path / "other"
     other.mkdir()
-    save_by_team(other / "checkpoint.bin", dataclasses.replace(seven(4), tokens=seven(9).tokens))
+    save_by_team(other / "checkpoint.bin", dataclasses.replace(seven(4), points=seven(9).points))
     part.write_bytes((other / part.name).read_bytes())
     with pytest.raises(CheckpointError, match=r"4-1of3.bin is truncated or damaged"):
         load_checkpoint(path, "key")

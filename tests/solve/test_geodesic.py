@@ -59,7 +59,7 @@ def step(flow, name, size, tokens, kicks):
     method = tableau(name)
     drawn = kicks * deviation(TAU, size / method.kicks, tokens.shape[1])
     return np.asarray(
-        step_with_noise(flow, method, 0.0, size, tokens, flow.field(tokens, None, 0.0), None, drawn).tokens
+        step_with_noise(flow, method, 0.0, size, tokens, flow.field(tokens, None, 0.0), None, drawn).points
     )
 
 

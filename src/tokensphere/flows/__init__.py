@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 from .alignment import AlignmentFlow
-from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field, project
+from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .ensemble import EnsembleFlow
 from .euclidean_attention import EuclideanAttention
 from .frank_wolfe import FrankWolfe
 from .hardmax import Hardmax
+from .normalization import (
+    NGPT,
+    NORMALIZATIONS,
+    AbstractNormalization,
+    LayerNormScaling,
+    MixNorm,
+    PeriNorm,
+    PostNorm,
+    PreNorm,
+    SqrtScaling,
+)
+from .normalized import Normalized
 from .self_attention import SelfAttention
+from .space import EUCLIDEAN, SPACES, SPHERE, STREAM, AbstractSpace, Euclidean, Sphere, Stream, project
 from .unnormalized import UnnormalizedSelfAttention
 
 __all__ = [
+    "EUCLIDEAN",
+    "NGPT",
+    "NORMALIZATIONS",
+    "SPACES",
+    "SPHERE",
+    "STREAM",
     "AbstractFlow",
+    "AbstractNormalization",
+    "AbstractSpace",
     "AlignmentFlow",
     "AttentionFlow",
     "EnsembleFlow",
+    "Euclidean",
     "EuclideanAttention",
     "FrankWolfe",
     "Hardmax",
+    "LayerNormScaling",
+    "MixNorm",
+    "Normalized",
+    "PeriNorm",
+    "PostNorm",
+    "PreNorm",
     "SelfAttention",
+    "Sphere",
+    "SqrtScaling",
+    "Stream",
     "UnnormalizedSelfAttention",
     "evaluate_attended",
     "evaluate_field",

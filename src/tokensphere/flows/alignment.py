@@ -14,7 +14,8 @@ import numpy as np
 from tokensphere.errors import InputError, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, namespace, rowwise_dot
 
-from .base import AbstractFlow, _matrix, _multiply, project
+from .base import AbstractFlow, _matrix, _multiply
+from .space import project
 
 __all__ = ["AlignmentFlow"]
 
@@ -96,8 +97,12 @@ class AlignmentFlow(AbstractFlow):
 
     def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """dE/dt = Σ w_i ⟨B Bᵀx_i/|Bᵀx_i|, dx_i/dt⟩ along the flow."""
+        return self.energy_along(tokens, self.velocity(tokens), weights)
+
+    def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """The same where tokens move with any tangent `velocity` (n, dim)."""
         points = check_tokens(tokens)
-        masses, velocity = check_weights(weights, len(points)), self.velocity(points)
+        masses = check_weights(weights, len(points))
         pulled, length = self._looked_at(points)
         force = np.asarray(_multiply(self.query_key, pulled / length))
         return float(masses @ np.sum(force * velocity, axis=1))

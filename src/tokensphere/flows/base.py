@@ -15,19 +15,33 @@ import numpy as np
 
 from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, Sharded, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
-from tokensphere.jaxsetup import is_traced, jax, jnp, rowwise_dot
+from tokensphere.jaxsetup import is_traced, jax, jnp
 from tokensphere.parallel import TokenMesh
 
-__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_attended", "evaluate_field", "project"]
+from .space import SPHERE, AbstractSpace, project
 
-
-def project(tokens: Any, vectors: Any) -> Any:
-    """P_x v = v − ⟨x, v⟩x, row by row (NumPy or JAX arrays)."""
-    return vectors - rowwise_dot(tokens, vectors) * tokens
+__all__ = ["AbstractFlow", "AttentionFlow", "evaluate_attended", "evaluate_field"]
 
 
 class AbstractFlow(eqx.Module):
-    """A velocity field on the sphere, with its energy where there is one."""
+    """A velocity field on the sphere (or in another space, see :mod:`.space`), with its energy where there is one.
+
+    What steppers call (`field`, `attended`, `layer`) takes the *points* of its space: on the sphere, the tokens.
+    """
+
+    @property
+    def space(self) -> AbstractSpace:
+        """Where the tokens live."""
+        return SPHERE
+
+    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
+        """The points that `tokens` and `radii`, as a user gives them, stand for. **Raises:** `InputError`."""
+        return self.space.check(tokens, radii)
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Times at which the velocity jumps: steps end there."""
+        return ()
 
     @property
     def clock(self) -> str:
@@ -52,6 +66,14 @@ class AbstractFlow(eqx.Module):
         """The attention output A_i (n, dim) *before* projection, without any check of the input: what a layer adds."""
         raise InputError(f"{type(self).__name__} has no attention output, so it has no layers; use another method")
 
+    def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        """The points after one layer with step η at time t, given the attention output: N(x + ηA) on the sphere."""
+        return self.space.retract(points + step * attended)
+
+    def scaled(self, factor: Any) -> AbstractFlow:
+        """The same flow with all logits multiplied by `factor`."""
+        raise InputError(f"{type(self).__name__} has no logits to scale")
+
     @abc.abstractmethod
     def field(self, tokens: Any, weights: Any, t: Any) -> Any:
         """The velocity without any check of the input: what time steppers call, compiled or on the host."""
@@ -63,6 +85,10 @@ class AbstractFlow(eqx.Module):
     @abc.abstractmethod
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """The energy of the measure Σ w_i δ_{x_i}."""
+
+    def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """dE/dt where tokens move with any tangent `velocity` (n, dim)."""
+        raise InputError(f"{type(self).__name__} has no energy whose rate is known")
 
     @abc.abstractmethod
     def resolve(self, n: int, dim: int) -> Self:
@@ -220,6 +246,9 @@ class AttentionFlow(AbstractFlow):
         weights = None if weights is None else check_weights(weights, len(tokens))
         return np.asarray(evaluate_field(self.resolve(*tokens.shape), tokens, weights, t))
 
+    def scaled(self, factor: Any) -> Self:
+        return dataclasses.replace(self, beta=self.beta * factor)
+
     # -- energy -----------------------------------------------------------------------------------------------
 
     @property
@@ -268,9 +297,17 @@ class AttentionFlow(AbstractFlow):
 
         **Raises:** `InputError` as `energy` does.
         """
+        return self.energy_along(tokens, None, weights, shifted=shifted)
+
+    def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """dE/dt where tokens move with any `velocity` (n, dim), tangent: Σ_i w_i ⟨Z_i B mean_i, dx_i/dt⟩.
+
+        **Raises:** `InputError` as `energy` does.
+        """
         tokens, weights = self._energy_input(tokens, weights)
         log_z, mean = self._attended(tokens, weights)
-        velocity = project(tokens, _multiply(self.value, mean) * self.strength(log_z))
+        if velocity is None:
+            velocity = project(tokens, _multiply(self.value, mean) * self.strength(log_z))
         force = self._scaled_z(log_z, shifted)[:, None] * _multiply(self.query_key, mean)
         return float(self._total(np.sum(weights * np.sum(force * velocity, axis=1))))
 

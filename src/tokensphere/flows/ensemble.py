@@ -14,6 +14,7 @@ from tokensphere.errors import InputError
 from tokensphere.jaxsetup import jax
 
 from .base import AbstractFlow
+from .space import AbstractSpace
 
 __all__ = ["EnsembleFlow"]
 
@@ -25,12 +26,21 @@ class EnsembleFlow(AbstractFlow):
     members: int = eqx.field(static=True)
 
     @property
+    def space(self) -> AbstractSpace:
+        return self.flow.space
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        return self.flow.breaks
+
+    @property
     def clock(self) -> str:
         return self.flow.clock
 
     def _each(self, function: Any, tokens: Any) -> Any:
         split = tokens.reshape(self.members, -1, tokens.shape[-1])
-        return jax.vmap(function)(split).reshape(tokens.shape)
+        found = jax.vmap(function)(split)
+        return found.reshape(-1, found.shape[-1])
 
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         flow = self.flow
@@ -39,6 +49,9 @@ class EnsembleFlow(AbstractFlow):
     def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         flow = self.flow
         return self._each(lambda member: type(flow).attended(flow, member, None, t), tokens)
+
+    def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        return self.flow.layer(points, attended, step, t)
 
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         split = np.asarray(tokens).reshape(self.members, -1, np.shape(tokens)[-1])

@@ -43,12 +43,12 @@ def error_size(errors: Any, norm: ErrorNorm, shard: Shard | None = None) -> floa
 
 def agree(shard: Shard, outcome: Attempt) -> Attempt:
     """The attempt with what fills up the slice equal to the token it repeats."""
-    return Attempt(shard.refill(outcome.tokens), shard.refill(outcome.velocity), outcome.errors)
+    return Attempt(shard.refill(outcome.points), shard.refill(outcome.velocity), outcome.errors)
 
 
 def first_bad(outcome: Attempt, shard: Shard | None) -> int | None:
     """The first token that is not finite or has no finite velocity, over all processes; `None` if all are well."""
-    good = np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) & np.isfinite(np.asarray(outcome.tokens)).all(axis=-1)
+    good = np.isfinite(np.asarray(outcome.velocity)).all(axis=-1) & np.isfinite(np.asarray(outcome.points)).all(axis=-1)
     first = None if good.all() else int(np.argmin(good))
     if shard is None:
         return first

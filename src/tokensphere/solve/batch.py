@@ -68,18 +68,18 @@ def run_batch(
         asked, waiting = waiting, {}
         idle = next(iter(asked.values()))  # lanes with nothing to do repeat someone's attempt
         requests = [asked.get(lane, idle) for lane in range(lanes)]
-        tokens, velocity, lengths = attempt_lanes(
+        points, velocity, lengths = attempt_lanes(
             stacked,
             first.method,
             np.array([request.state.t for request in requests]),
             np.array([request.size for request in requests]),
-            np.stack([np.asarray(request.state.tokens) for request in requests]),
+            np.stack([np.asarray(request.state.points) for request in requests]),
             np.stack([np.asarray(request.state.velocity) for request in requests]),
         )
-        tokens, velocity = np.asarray(tokens), np.asarray(velocity)
+        points, velocity = np.asarray(points), np.asarray(velocity)
         found = None if lengths is None else np.asarray(lengths).reshape(lanes, -1)
         for lane in asked:
-            go_on(lane, Attempt(tokens[lane].copy(), velocity[lane].copy(), None if found is None else found[lane]))
+            go_on(lane, Attempt(points[lane].copy(), velocity[lane].copy(), None if found is None else found[lane]))
     return errors
 
 

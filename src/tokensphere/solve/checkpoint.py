@@ -24,6 +24,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from tokensphere.flows import SPACES
 from tokensphere.parallel import Shard
 
 from .events import Fired
@@ -31,9 +32,9 @@ from .loop import State
 
 __all__ = ["CheckpointError", "load_checkpoint", "remove_checkpoint", "save_checkpoint"]
 
-_FORMAT = "tokensphere checkpoint 1"
+_FORMAT = "tokensphere checkpoint 2"
 _OPENING = json.dumps({"format": _FORMAT})[:-1].encode()
-_ARRAYS = ("tokens", "velocity")
+_ARRAYS = ("points", "velocity")
 
 
 class CheckpointError(RuntimeError):
@@ -80,6 +81,7 @@ def _remove_parts(path: Path, keep: Sequence[str] = ()) -> None:
 
 def _header(state: State, key: str) -> dict[str, Any]:
     scalars = {f.name: getattr(state, f.name) for f in dataclasses.fields(state) if f.name not in _ARRAYS}
+    scalars["space"] = state.space.name
     scalars["values"] = [value.hex() for value in state.values]
     scalars["fired"] = [[fired.name, fired.time.hex()] for fired in state.fired]
     # float.hex keeps every bit
@@ -141,6 +143,7 @@ def load_checkpoint(path: Path, key: str, shard: Shard | None = None) -> State:
     scalars = dict(header["state"])
     for name in ("t", "size", "memory", "error", "taken"):
         scalars[name] = float.fromhex(scalars[name])
+    scalars["space"] = SPACES[scalars["space"]]
     scalars["values"] = tuple(float.fromhex(value) for value in scalars["values"])
     scalars["fired"] = tuple(Fired(name, float.fromhex(time)) for name, time in scalars["fired"])
     return State(**arrays, **scalars)

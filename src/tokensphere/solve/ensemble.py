@@ -9,7 +9,6 @@ as one flow: its largest error sets the common step.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,8 +19,8 @@ import numpy as np
 from tokensphere.errors import InputError
 from tokensphere.flows import AbstractFlow, EnsembleFlow
 from tokensphere.jaxsetup import jax, jnp
+from tokensphere.threads import available_threads
 
-from .layer import move
 from .loop import Integrator, SolveError, State, as_leaf
 
 __all__ = ["Ensemble", "Rows"]
@@ -85,7 +84,9 @@ class Ensemble:
         size = self._integrator.step_size
         assert size is not None
         nothing = np.zeros((0, flat.shape[1]))  # a layer needs no velocity from the one before
-        return State(float(self.times[0]), flat, nothing, size, saved=1, finished=len(self.times) == 1)
+        return State(
+            float(self.times[0]), flat, nothing, size, saved=1, finished=len(self.times) == 1, space=self._flow.space
+        )
 
     def measure(self, tokens: Any) -> Rows:
         """The series of every member, one frame: (1, M)."""
@@ -109,9 +110,10 @@ class Ensemble:
             yield state, self.measure(state.tokens) if state.saved > before else {}
 
     def _run_layers(self, state: State, layers: np.ndarray) -> Iterator[tuple[State, Rows]]:
-        dim, step = np.shape(state.tokens)[-1], jnp.asarray(self._integrator.step_size)
-        tokens = np.asarray(state.tokens).reshape(self.members, -1, dim)
-        with ThreadPoolExecutor(_cores()) as pool:
+        width, begin = np.shape(state.points)[-1], jnp.asarray(float(self.times[0]))
+        step = jnp.asarray(self._integrator.step_size)
+        tokens = np.asarray(state.points).reshape(self.members, -1, width)
+        with ThreadPoolExecutor(available_threads()) as pool:
             while not state.finished:
                 last = min(state.saved + _FRAMES, len(layers))
                 counts = np.zeros(_FRAMES, dtype=np.int64)
@@ -119,10 +121,13 @@ class Ensemble:
                 frames = last - state.saved
 
                 def through(
-                    block: tuple[np.ndarray, int], counts: np.ndarray = counts, frames: int = frames
+                    block: tuple[np.ndarray, int],
+                    counts: np.ndarray = counts,
+                    frames: int = frames,
+                    before: int = int(layers[state.saved - 1]),
                 ) -> tuple[np.ndarray, Rows]:
                     points, real = block
-                    new, found = _through(self._flow, self.series, step, counts, points)
+                    new, found = _through(self._flow, self.series, begin, step, before, counts, points)
                     return np.asarray(new)[:real], {k: np.asarray(v)[:frames, :real] for k, v in found.items()}
 
                 done = list(pool.map(through, _blocks(tokens)))
@@ -136,17 +141,13 @@ class Ensemble:
                 state = dataclasses.replace(
                     state,
                     t=float(self.times[last - 1]),
-                    tokens=tokens.reshape(-1, dim),
+                    points=tokens.reshape(-1, width),
                     steps=int(layers[last - 1]),
                     saved=last,
                     taken=state.size,
                     finished=last == len(layers),
                 )
                 yield state, _join([rows for _, rows in done])
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _blocks(tokens: np.ndarray) -> list[tuple[np.ndarray, int]]:
@@ -170,15 +171,22 @@ def _measure(series: Series, tokens: Any) -> dict[str, Any]:
 
 
 @eqx.filter_jit
-def _through(flow: AbstractFlow, series: Series, step: Any, counts: Any, tokens: Any) -> tuple[Any, dict[str, Any]]:
-    """Through counts[f] layers for every frame f: the tokens at the end and the series (frames, members)."""
+def _through(
+    flow: AbstractFlow, series: Series, start: Any, step: Any, done: Any, counts: Any, points: Any
+) -> tuple[Any, dict[str, Any]]:
+    """From layer `done` on through counts[f] layers for every frame f: the points at the end and the series
+    (frames, members).
+    """
 
-    def layer(_: Any, points: Any) -> Any:
-        return move(points, type(flow).attended(flow, points, None, 0.0), step)
+    def layer(index: Any, points: Any) -> Any:
+        t = start + index * step
+        return flow.layer(points, type(flow).attended(flow, points, None, t), step, t)
 
-    def frame(points: Any, count: Any) -> tuple[Any, dict[str, Any]]:
-        points = jax.lax.fori_loop(0, count, lambda i, p: jax.vmap(lambda x: layer(i, x))(p), points)
-        return points, jax.vmap(series)(points)
+    def frame(reached: Any, count: Any) -> tuple[Any, dict[str, Any]]:
+        done, points = reached
+        end = done + count
+        points = jax.lax.fori_loop(done, end, lambda i, p: jax.vmap(lambda x: layer(i, x))(p), points)
+        return (end, points), jax.vmap(lambda member: series(flow.space.split(member)[0]))(points)
 
-    end, found = jax.lax.scan(frame, jnp.asarray(tokens), jnp.asarray(counts))
+    (_, end), found = jax.lax.scan(frame, (jnp.asarray(done), jnp.asarray(points)), jnp.asarray(counts))
     return end, found

@@ -111,7 +111,7 @@ def energy_slope_below(threshold: float, *, terminal: bool = True) -> Event:
     def value(moment: Moment) -> float:
         flow = moment.flow
         shifted = True if getattr(flow, "beta", 0.0) > 500 else None  # e^β would overflow
-        rate = flow.energy_rate(moment.tokens, moment.weights, shifted=shifted)  # type: ignore[attr-defined]
+        rate = flow.energy_along(moment.tokens, moment.velocity, moment.weights, shifted=shifted)
         return threshold - abs(float(rate))
 
     return Event("energy_slope_below", value, terminal)

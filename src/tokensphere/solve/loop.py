@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.flows import AbstractFlow, evaluate_attended, evaluate_field, project
+from tokensphere.flows import SPHERE, AbstractFlow, AbstractSpace, Sphere, evaluate_attended, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.parallel import SERIAL, Shard
 
@@ -41,14 +41,14 @@ class SolveError(RuntimeError):
 class State:
     """Everything the next step depends on.
 
-    `t`, `tokens` (n, dim) and their `velocity` (in layer mode: the attention output before projection, see
-    :meth:`Integrator.velocity`); `size`, the next step size; `memory` of the step controller;
+    `t`, `points` (n, width) of the `space` and their `velocity` (in layer mode: the attention output before projection,
+    see :meth:`Integrator.velocity`); `size`, the next step size; `memory` of the step controller;
     `steps` accepted and `rejected` so far; `saved` save times reached; `error` of the last step in radians;
     `values` of the events now and the events `fired`.
     """
 
     t: float
-    tokens: Any
+    points: Any
     velocity: Any
     size: float
     memory: float = 1.0
@@ -60,6 +60,17 @@ class State:
     values: tuple[float, ...] = ()
     fired: tuple[Fired, ...] = ()
     finished: bool = False
+    space: AbstractSpace = SPHERE
+
+    @property
+    def tokens(self) -> Any:
+        """Tokens (n, dim)."""
+        return self.space.split(self.points)[0]
+
+    @property
+    def radii(self) -> Any:
+        """Radii (n,), `None` where tokens have none."""
+        return self.space.split(self.points)[1]
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,8 @@ class Integrator:
         if intensity and not chosen.kicks:
             fitting = ", ".join(f"'{name}'" for name in METHODS if tableau(name).kicks)
             raise InputError(f"method '{method}' takes no noise; use one of {fitting}, with a step_size")
+        if chosen.kicks and not isinstance(flow.space, Sphere):
+            raise InputError(f"method '{method}' moves unit tokens, and the tokens of {type(flow).__name__} are not")
         self.noise = Noise(intensity, seed) if intensity else None
         adaptive = step_size is None
         if adaptive and chosen.error is None:
@@ -136,25 +149,26 @@ class Integrator:
         if len(set(names)) < len(names):
             raise InputError(f"two events have the same name: {', '.join(names)}; rename one")
         self.flow = flow
+        self._breaks = () if chosen.layered else flow.breaks
         self.shard = shard
         self._mesh = SERIAL if shard is None else shard.mesh
         self._stepped = flow if flow.on_host else jax.tree.map(as_leaf, flow)
         self._array = np.asarray if flow.on_host else jnp.asarray
         self._weights = None if weights is None else self._array(weights)
 
-    def start(self, tokens: np.ndarray) -> State:
-        """The state before the first step."""
-        points = self._array(tokens)
+    def start(self, points: np.ndarray) -> State:
+        """The state before the first step, at points of the flow's space (on the sphere: tokens)."""
+        begin = self._array(points)
         t = float(self.times[0])
         evaluate = evaluate_attended if self.method.layered else evaluate_field
-        velocity = evaluate(self._stepped, points, self._weights, t)
+        velocity = evaluate(self._stepped, begin, self._weights, t)
         if self.control is not None:
             tolerance = self.control.tolerance
-            size = initial_step(self._stepped, self.method, tolerance, t, points, velocity, self._weights, self._mesh)
+            size = initial_step(self._stepped, self.method, tolerance, t, begin, velocity, self._weights, self._mesh)
         else:
             assert self.step_size is not None
             size = self.step_size
-        state = State(t, points, velocity, size, saved=1, finished=len(self.times) == 1)
+        state = State(t, begin, velocity, size, saved=1, finished=len(self.times) == 1, space=self.flow.space)
         state = dataclasses.replace(state, values=self._event_values(state))
         for event, value in zip(self.events, state.values, strict=True):
             if event.at_start and value >= 0:
@@ -168,13 +182,15 @@ class Integrator:
         A generator: it yields the attempts it needs, is sent their outcomes, and returns the new state.
         """
         target = float(self.times[state.saved])
+        jump = min((t for t in self._breaks if t > state.t), default=np.inf)
+        stop = min(target, jump)
         size, rejected = state.size, state.rejected
         while True:
             if state.steps + rejected >= self.max_steps:
                 raise SolveError(f"gave up at t = {state.t:g} after {self.max_steps} steps; raise max_steps or rtol")
             # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
-            lands = state.t + 1.01 * size >= target
-            taken = target - state.t if lands and not self.method.layered else size
+            lands = state.t + 1.01 * size >= stop
+            taken = stop - state.t if lands and not self.method.layered else size
             if state.t + taken <= state.t:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
             outcome = yield Request(state, taken)
@@ -188,19 +204,23 @@ class Integrator:
             if proposal.accepted:
                 break
             size, rejected = proposed, rejected + 1
+        saves = lands and stop == target
+        if lands and stop == jump:  # the next step starts under the rules that hold after the jump
+            after = evaluate_field(self._stepped, outcome.points, self._weights, np.nextafter(jump, np.inf))
+            outcome = outcome._replace(velocity=after)
         new = dataclasses.replace(
             state,
-            t=target if lands else state.t + taken,
-            tokens=outcome.tokens,
+            t=stop if lands else state.t + taken,
+            points=outcome.points,
             velocity=outcome.velocity,
             size=max(proposed, size) if lands else proposed,
             memory=memory,
             steps=state.steps + 1,
             rejected=rejected,
-            saved=state.saved + lands,
+            saved=state.saved + saves,
             error=error,
             taken=taken,
-            finished=bool(lands and state.saved + 1 == len(self.times)),
+            finished=bool(saves and state.saved + 1 == len(self.times)),
         )
         return (yield from self._fire(state, new))
 
@@ -229,12 +249,17 @@ class Integrator:
 
     def velocity(self, state: State) -> np.ndarray:
         """Tangent vectors dx_i/dt (n, dim) at `state`; in layer mode the direction of the next layer, P_x A."""
-        velocity = np.asarray(state.velocity)
-        return project(np.asarray(state.tokens), velocity) if self.method.layered else velocity
+        return self._tangent(state.points, state.velocity)
+
+    def _tangent(self, points: Any, velocity: Any) -> np.ndarray:
+        space = self.flow.space
+        if self.method.layered:
+            return np.asarray(space.tangent(np.asarray(space.split(points)[0]), np.asarray(velocity)))
+        return np.asarray(space.split(velocity)[0])
 
     def _attempt(self, request: Request) -> Attempt:
         state = request.state
-        arguments = self._stepped, self.method, state.t, request.size, state.tokens, state.velocity, self._weights
+        arguments = self._stepped, self.method, state.t, request.size, state.points, state.velocity, self._weights
         outcome = step_with_noise(*arguments, self._kicks(request)) if self.method.kicks else attempt(*arguments)
         return outcome if self.shard is None else agree(self.shard, outcome)
 
@@ -242,7 +267,7 @@ class Integrator:
         """The random displacements of a step: the same whenever and wherever this step is taken."""
         if self.noise is None:
             return None
-        n, dim = np.shape(request.state.tokens)
+        n, dim = np.shape(request.state.points)
         return self.noise.kicks(request.state.steps, request.size, self.method.kicks, n, dim, self.shard)
 
     def _check_finite(self, outcome: Attempt, t: float) -> None:
@@ -252,9 +277,8 @@ class Integrator:
 
     # -- events -----------------------------------------------------------------------------------------------
 
-    def _moment(self, t: float, tokens: Any, velocity: Any) -> Moment:
-        tokens, velocity = np.asarray(tokens), np.asarray(velocity)
-        velocity = project(tokens, velocity) if self.method.layered else velocity
+    def _moment(self, t: float, points: Any, velocity: Any) -> Moment:
+        tokens, velocity = np.asarray(self.flow.space.split(points)[0]), self._tangent(points, velocity)
         weights = np.full(len(tokens), 1.0 / len(tokens)) if self._weights is None else np.asarray(self._weights)
         return Moment(t, tokens, velocity, weights, self.flow, self._mesh)
 
@@ -263,7 +287,7 @@ class Integrator:
         fired = {fired.name for fired in state.fired}
         if all(event.name in fired for event in self.events):
             return (0.0,) * len(self.events)
-        moment = self._moment(state.t, state.tokens, state.velocity)
+        moment = self._moment(state.t, state.points, state.velocity)
         return tuple(0.0 if event.name in fired else float(event.value(moment)) for event in self.events)
 
     def _fire(self, old: State, new: State) -> Steps:
@@ -295,7 +319,7 @@ class Integrator:
             if not low < middle < high:
                 middle = 0.5 * (low + high)
             part = yield Request(old, middle * taken)
-            value = float(event.value(self._moment(old.t + middle * taken, part.tokens, part.velocity)))
+            value = float(event.value(self._moment(old.t + middle * taken, part.points, part.velocity)))
             side = 1 if value >= 0 else -1
             # An end that is kept twice in a row counts half, so that both ends close in.
             if side > 0:
@@ -315,7 +339,7 @@ class Integrator:
         return dataclasses.replace(
             new,
             t=time,
-            tokens=part.tokens,
+            points=part.points,
             velocity=part.velocity,
             taken=fraction * new.taken,
             saved=old.saved,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokensphere.errors import InputError, check_times, check_tokens, check_weights
+from tokensphere.errors import InputError, check_times, check_weights
 from tokensphere.flows import AbstractFlow, AttentionFlow
 from tokensphere.parallel import Shard, TokenMesh
 
@@ -30,6 +30,7 @@ def simulate(
     method: str = "tsit5",
     step_size: float | None = None,
     weights: Any = None,
+    radii: Any = None,
     events: Sequence[Event] = (),
     max_steps: int = 1_000_000,
     observe: Callable[[State], None] | None = None,
@@ -43,7 +44,8 @@ def simulate(
 
     **Arguments:**
 
-    - `flow`, `tokens` (n, dim) unit rows at `times[0]`, `weights` (n,) masses or `None`.
+    - `flow`, `tokens` (n, dim) unit rows at `times[0]` (any rows for a flow in R^d), `weights` (n,) masses or `None`.
+    - `radii`: one number or (n,), for a flow under a scheme that keeps them; default 1.
     - `times`: increasing save times, reached exactly.
     - `rtol`: the error allowed over one step, in radians, for adaptive methods (`"tsit5"`, `"dopri8"`): of any
       token, or with `error_norm="rms"` the root mean square over the tokens, as most solvers of differential
@@ -58,20 +60,21 @@ def simulate(
       its random numbers, which are the same for every mesh.
 
     **Returns:** a dataset with `tokens(time, token, component)`, `velocity(time, token, component)`,
-    `step_time(step)`, `step_size(step)` and `step_error(step)`; attributes `events` (name and time of those that
-    fired), `steps`, `rejected`. After a terminal event the last frame is the state at the event.
+    `radii(time, token)` where the flow keeps them, `step_time(step)`, `step_size(step)` and `step_error(step)`;
+    attributes `events` (name and time of those that fired), `steps`, `rejected`. After a terminal event the last
+    frame is the state at the event.
 
     **Raises:** `InputError` before any work if something is wrong with the input; :class:`SolveError` if the
     integration cannot go on.
     """
     import xarray
 
-    points = check_tokens(tokens)
+    points = flow.check(tokens, radii)
     masses = None if weights is None else check_weights(weights, len(points))
     save_times = check_times(times)
     resolved, shard, start, own = flow, None, points, masses
     if mesh is None:
-        resolved = flow.resolve(*points.shape)
+        resolved = flow.resolve(len(points), np.shape(tokens)[1])
     else:
         if not isinstance(flow, AttentionFlow):
             raise InputError(f"{type(flow).__name__} cannot be shared by many processes")
@@ -93,11 +96,14 @@ def simulate(
         seed=seed,
     )
     frames: list[tuple[float, np.ndarray, np.ndarray]] = []
+    norms: list[np.ndarray] = []
     log: list[tuple[float, float, float]] = []
 
     def keep(state: State) -> None:
         rows = np.asarray(state.tokens), integrator.velocity(state)
         frames.append((state.t, *(rows if shard is None else map(shard.gather, rows))))
+        if state.radii is not None:
+            norms.append(np.asarray(state.radii))
 
     state = integrator.start(start)
     keep(state)
@@ -116,6 +122,7 @@ def simulate(
         {
             "tokens": (dims, np.stack([frame[1] for frame in frames])),
             "velocity": (dims, np.stack([frame[2] for frame in frames])),
+            **({"radii": (dims[:2], np.stack(norms))} if norms else {}),
             "step_time": ("step", steps[:, 0]),
             "step_size": ("step", steps[:, 1]),
             "step_error": ("step", steps[:, 2]),
