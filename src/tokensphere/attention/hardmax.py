@@ -11,6 +11,7 @@ number of copies.                                                               
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import Any
 
@@ -133,7 +134,8 @@ def _on_host(
 
     rows = int(np.clip(_BLOCK // n, _LEAST_ROWS, _MOST_ROWS))
     threads = available_threads() if m * n * keys.shape[1] > _ALL_THREADS_FROM else 1
-    with one_blas_thread():
+    # Limiting BLAS takes longer than a small product.
+    with one_blas_thread() if threads > 1 else contextlib.nullcontext():
         run_all(band, range(0, m, rows), threads)
     return log_z.astype(work, copy=False), mean
 

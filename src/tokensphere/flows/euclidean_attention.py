@@ -71,10 +71,10 @@ class EuclideanAttention(AbstractFlow):
             matrix, log_growth = _grown(self.value, matrix, tokens.shape[1], t)
         queries = _multiply(matrix.T if np.ndim(matrix) == 2 else matrix, tokens)
         numbers = np if isinstance(queries, np.ndarray) and not is_traced(log_growth, self.beta) else jnp
+        if numbers is np and not max(np.abs(queries).max(), np.abs(tokens).max()) < 1e150:
+            raise InputError("tokens have outgrown the floating-point range; use rescaled=True")
         query, token = (numbers.sqrt(numbers.max(numbers.sum(rows**2, axis=1))) for rows in (queries, tokens))
         longest = numbers.maximum(query * token, 1e-300)
-        if numbers is np and not longest < 1e300:
-            raise InputError("tokens have outgrown the floating-point range; use rescaled=True")
         beta = self.beta * numbers.exp(numbers.minimum(log_growth, 600.0))
         return queries, numbers.minimum(beta, _SHARPEST / longest)
 
