@@ -18,12 +18,11 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import Dense
 from tokensphere.errors import InputError, check_beta, check_weights
 from tokensphere.jaxsetup import is_traced, jax, jnp
 
 from .base import AbstractFlow, _matrix, _multiply, evaluate_field
-from .hardmax import check_matrices
+from .hardmax import check_matrices, soft_attention
 from .space import EUCLIDEAN, AbstractSpace
 
 __all__ = ["EuclideanAttention"]
@@ -58,7 +57,7 @@ class EuclideanAttention(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
-        return Dense().on_host
+        return soft_attention().on_host
 
     def resolve(self, n: int, dim: int) -> Self:
         check_matrices(self, dim)
@@ -81,7 +80,7 @@ class EuclideanAttention(AbstractFlow):
     def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         """Σ_j P_ij V x_j, or in rescaled tokens V(Σ_j P_ij z_j − z_i): the velocity, and what a layer adds."""
         queries, beta = self.scores(tokens, t)
-        mean = Dense()(queries, tokens, None, weights, beta=beta).mean
+        mean = soft_attention()(queries, tokens, None, weights, beta=beta).mean
         return _multiply(self.value, mean - tokens if self.rescaled else mean)
 
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:

@@ -19,12 +19,11 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import Dense, Hardmax
 from tokensphere.errors import InputError, check_beta, check_weights
 from tokensphere.jaxsetup import is_traced
 
 from .base import AbstractFlow, _matrix, _multiply, evaluate_field
-from .hardmax import attend_hard, check_matrices, check_query_key
+from .hardmax import attend_hard, check_matrices, check_query_key, hard_attention, soft_attention
 from .space import EUCLIDEAN, AbstractSpace
 
 __all__ = ["FrankWolfe"]
@@ -58,7 +57,7 @@ class FrankWolfe(AbstractFlow):
         self.query_key = check_query_key(query_key)
         self.beta = beta if beta is None or is_traced(beta) else check_beta(beta)
         self.slowing, self.tolerance = slowing, float(tolerance)
-        Hardmax(tolerance=self.tolerance)  # a bad tolerance is refused here
+        hard_attention(True, False, self.tolerance)  # a bad tolerance is refused here
 
     @property
     def space(self) -> AbstractSpace:
@@ -66,7 +65,7 @@ class FrankWolfe(AbstractFlow):
 
     @property
     def on_host(self) -> bool:
-        return Hardmax().on_host
+        return hard_attention(True, False, self.tolerance).on_host
 
     def resolve(self, n: int, dim: int) -> Self:
         check_matrices(self, dim)
@@ -76,9 +75,9 @@ class FrankWolfe(AbstractFlow):
         """s_i (n, dim): the vertex that every token moves towards (at finite β, the softmax mean)."""
         matrix = self.query_key
         if self.beta is None:
-            return attend_hard(Hardmax(tolerance=self.tolerance), matrix, tokens, weights)
+            return attend_hard(hard_attention(True, False, self.tolerance), matrix, tokens, weights)
         queries = _multiply(matrix.T if np.ndim(matrix) == 2 else matrix, tokens)
-        return Dense()(queries, tokens, None, weights, beta=self.beta).mean
+        return soft_attention()(queries, tokens, None, weights, beta=self.beta).mean
 
     def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         """γ(t) V (s_i − x_i): what a layer adds, and the velocity."""

@@ -11,11 +11,13 @@ Layers N(x + ηA) have no such difficulty: as discrete dynamics they are exact. 
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Self
 
 import equinox as eqx
 import numpy as np
 
+from tokensphere.attention import Dense
 from tokensphere.attention import Hardmax as HardmaxAttention
 from tokensphere.errors import InputError, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced
@@ -23,7 +25,7 @@ from tokensphere.jaxsetup import is_traced
 from .base import AbstractFlow, _matrix, _multiply, evaluate_field
 from .space import project
 
-__all__ = ["Hardmax", "attend_hard", "check_matrices", "check_query_key"]
+__all__ = ["Hardmax", "attend_hard", "check_matrices", "check_query_key", "hard_attention", "soft_attention"]
 
 
 class Hardmax(AbstractFlow):
@@ -61,7 +63,7 @@ class Hardmax(AbstractFlow):
     @property
     def attention(self) -> HardmaxAttention:
         """The interaction sum."""
-        return HardmaxAttention(self.self_attention, self.causal, self.tolerance)
+        return hard_attention(self.self_attention, self.causal, self.tolerance)
 
     @property
     def on_host(self) -> bool:
@@ -77,7 +79,8 @@ class Hardmax(AbstractFlow):
 
     def attended(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         """V s_i (n, dim); 0 for a token that sees nothing."""
-        return _multiply(self.value, attend_hard(self.attention, self.query_key, tokens, weights))
+        attention = hard_attention(self.self_attention, self.causal, self.tolerance)
+        return _multiply(self.value, attend_hard(attention, self.query_key, tokens, weights))
 
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         return project(tokens, self.attended(tokens, weights, t))
@@ -97,12 +100,24 @@ class Hardmax(AbstractFlow):
         raise InputError("the hardmax flow has no energy")
 
 
+@functools.cache  # making a module takes longer than a small sum
+def hard_attention(self_attention: bool, causal: bool, tolerance: float) -> HardmaxAttention:
+    """The interaction sum of these settings."""
+    return HardmaxAttention(self_attention, causal, tolerance)
+
+
+@functools.cache
+def soft_attention() -> Dense:
+    """The softmax sum."""
+    return Dense()
+
+
 def attend_hard(attention: HardmaxAttention, query_key: Any, tokens: Any, weights: Any) -> Any:
     """s_i (n, dim), the mean of the tokens that maximise ⟨Bᵀx_i, x_j⟩."""
     matrix = np.ndim(query_key) == 2
     queries = _multiply(query_key.T, tokens) if matrix else tokens
     beta = 1.0 if matrix or query_key is None else query_key
-    return type(attention).__call__(attention, queries, tokens, None, weights, beta=beta).mean
+    return type(attention).__call__(attention, queries, tokens, None, weights, beta=beta).mean  # see flows.base
 
 
 def check_query_key(query_key: Any) -> Any:

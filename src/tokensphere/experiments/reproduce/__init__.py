@@ -74,6 +74,22 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry(
+        "C20",
+        "Hulls under hardmax attention: Frank-Wolfe paths",
+        "2508.09628; derived",
+        10,
+        "hulls:frank_wolfe_hulls",
+        "collective",
+    ),
+    Entry(
+        "C20b",
+        "R^d without normalisation: polytopes, hyperplanes, Boolean attention",
+        "2305.05465; derived",
+        10,
+        "hulls:free_attention",
+        "collective",
+    ),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
