@@ -84,7 +84,7 @@ _ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         "C20b",
-        "R^d without normalisation: polytopes, hyperplanes, Boolean attention",
+        "R^d without normalisation: polytopes, Boolean attention",
         "2305.05465; derived",
         10,
         "hulls:free_attention",

@@ -26,6 +26,7 @@ _TIMES = np.linspace(0.0, 6.0, 25)
 _GAMMA, _LAYERS, _FINE = 0.1, 100, 0.02
 _BETA, _WAIT = 2.0, 40.0
 _SHOWN = 25
+_OUT = 1e-3  # out of the hull, not by rounding
 _FREE_TOKENS, _FREE_END = 40, 15.0
 
 
@@ -150,13 +151,13 @@ def _value_matrices() -> tuple[list[Verdict], tuple[Panel, Panel], dict[str, Any
         depth = np.array([hull_depth(x, tokens[corners]).min() for x in run])
         out, leaves = max(0.0, -float(depth.min())), value is not None and np.ndim(value) == 2
         sentence = f"tokens come out of the hull by {out:.3g}"
-        agrees = out > 0.01 if leaves else out < 1e-9
+        agrees = out > _OUT if leaves else out < 1e-9
         verdicts.append(
             exact(
                 f"V = {name}: tokens {'leave' if leaves else 'stay in'} the hull",
                 agrees,
                 leaves,
-                out > 0.01,
+                out > _OUT,
                 sentence,
                 source=_PAPER,
             )
@@ -195,7 +196,9 @@ def _finite_beta() -> tuple[list[Verdict], Panel, dict[str, Any]]:
         compare(f"beta = {_BETA:g}: radius of the tokens at t = {_WAIT:g}", 0.0, float(soft[-1]), 1e-6, source=_PAPER),
         exact("hardmax: the radius stays", bool(hard[-1] > 0.5), "> 0.5", float(hard[-1]), f"{hard[-1]:.3g}"),
     ]
-    panel = Panel("all tokens, from their mean", "time", "largest distance", tuple(curves), log_y=True)
+    panel = Panel(
+        "size of the hull, layers of step 0.1", "time", "largest distance from the mean", tuple(curves), log_y=True
+    )
     return verdicts, panel, {"spread_times": times, "spread_soft": soft, "spread_hard": hard}
 
 
@@ -269,7 +272,7 @@ def _plane() -> tuple[list[Verdict], Panel, dict[str, Any]]:
     ]
     curves = [Curve("" if i else "paths", z[:, i, 0], z[:, i, 1], color=0) for i in range(_FREE_TOKENS)]
     curves.append(Curve("end", z[-1, :, 0], z[-1, :, 1], "points", color=1))
-    title = rf"rescaled tokens in the plane, $V=I$: {corners.size} vertices at the end"
+    title = rf"rescaled tokens, $V=I$: {corners.size} vertices"
     return verdicts, Panel(title, r"$z_1$", r"$z_2$", tuple(curves)), {"plane_times": times, "plane_tokens": z}
 
 
@@ -286,7 +289,7 @@ def _hyperplanes() -> tuple[list[Verdict], Panel, dict[str, Any]]:
     sentence = f"{places} different values of the leading coordinate among {_FREE_TOKENS} tokens"
     verdict = exact("simple leading eigenvalue: hyperplanes", places <= 3, "<= 3", places, sentence, source=_FREE)
     lines = tuple(Curve("", times, height[:, i], color=0 if i % 2 else 1) for i in range(_FREE_TOKENS))
-    panel = Panel("leading coordinate, V of eigenvalues 1, 0.4, −0.2", "time", "along the eigenvector", lines)
+    panel = Panel("V of eigenvalues 1, 0.4, −0.2", "time", "leading coordinate of z", lines)
     return [verdict], panel, {"height_times": times, "heights": height}
 
 
