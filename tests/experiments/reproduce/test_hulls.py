@@ -1,4 +1,4 @@
-"""C20: hulls under hardmax attention, R^d without normalisation; and that the comparisons can fail."""
+"""C20: hulls under hardmax attention; and that the comparisons can fail."""
 
 import numpy as np
 import pytest
@@ -7,22 +7,11 @@ from experiments.reproduce.judged import none_disagrees, run
 from tokensphere.experiments.reproduce import ITEMS, hulls
 
 
-def test_items_are_listed():
-    assert ITEMS["C20"].group == ITEMS["C20b"].group == "collective"
-
-
 @pytest.mark.slow
 def test_hulls():
-    outcome = run(hulls.frank_wolfe_hulls)
+    outcome = run(ITEMS["C20"].load().run)
     none_disagrees(outcome)
     assert len(outcome.verdicts) == 19
-
-
-@pytest.mark.slow
-def test_attention_in_space():
-    outcome = run(hulls.free_attention)
-    none_disagrees(outcome)
-    assert len(outcome.verdicts) == 7
 
 
 def test_corners_are_in_their_own_cells():
@@ -66,17 +55,3 @@ def test_small_steps_contract(monkeypatch):
     assert [v.outcome for v in verdicts] == ["agrees", "agrees"]
     rate = np.diff(np.log(data["spread_soft"][[100, 160]]))[0] / -6.0
     assert rate == pytest.approx(-np.log(0.9) / 0.1, rel=0.02)  # (1 − γ) a layer near the end
-
-
-def test_attention_in_one_dimension(monkeypatch):
-    monkeypatch.setattr(hulls, "_FREE_END", 8.0)
-    verdicts, panels, data = hulls._line()
-    assert outcomes_of(verdicts) == {"agrees"}
-    early, late = panels[1].values, panels[2].values
-    assert early.max() < 0.9
-    assert np.sort(late, axis=1)[:-1, -1].min() > 0.99
-    assert np.ptp(data["line_tokens"][-1]) > 1
-
-
-def outcomes_of(verdicts):
-    return {verdict.outcome for verdict in verdicts}

@@ -87,7 +87,7 @@ _ENTRIES: tuple[Entry, ...] = (
         "R^d without normalisation: polytopes, Boolean attention",
         "2305.05465; derived",
         10,
-        "hulls:free_attention",
+        "free_attention:free_attention",
         "collective",
     ),
 )
