@@ -20,6 +20,7 @@ import numpy as np
 
 from tokensphere.errors import InputError, check_beta, check_weights
 from tokensphere.jaxsetup import is_traced, jax, jnp
+from tokensphere.threads import one_blas_thread
 
 from .base import AbstractFlow, _matrix, _multiply, evaluate_field
 from .hardmax import check_matrices, soft_attention
@@ -137,4 +138,5 @@ def _exponential(matrix: Any, t: Any) -> Any:
         return jax.scipy.linalg.expm(t * matrix)
     from scipy.linalg import expm
 
-    return expm(float(t) * np.asarray(matrix))
+    with one_blas_thread():  # threads that wait for each other take longer than these small products
+        return expm(float(t) * np.asarray(matrix))

@@ -32,7 +32,7 @@ def test_in_one_dimension_too_early_disagrees(monkeypatch):
 
 def test_hyperplanes_and_a_double_eigenvalue(monkeypatch):
     """With a double leading eigenvalue the leading coordinate takes more than three values."""
-    monkeypatch.setattr(free_attention, "_END", 8.0)
+    monkeypatch.setattr(free_attention, "_END", 6.0)
     assert free_attention._hyperplanes()[0][0].outcome == "agrees"
     diagonal = np.diag
     monkeypatch.setattr(np, "diag", lambda v: diagonal([1.0, 1.0, -0.2] if np.ndim(v) == 1 else v))
