@@ -28,7 +28,7 @@ from .dense import _no_accelerator
 
 __all__ = ["Hardmax"]
 
-_BLOCK = 2**20  # scores that a thread holds at once
+_BLOCK = 2**19  # scores that a thread holds at once
 _MOST_ROWS, _LEAST_ROWS = 512, 16
 _ALL_THREADS_FROM = 500_000  # pairs times coordinates
 _ROUNDING = 32.0  # units in the last place that a tie may be off in any case
