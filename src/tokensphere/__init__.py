@@ -31,6 +31,7 @@ _SUBMODULES = (
 _NAMES = {
     "Hardmax": "flows",
     "InputError": "errors",
+    "MultiHead": "flows",
     "Normalized": "flows",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
@@ -55,12 +56,13 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import Hardmax, Normalized, SelfAttention, UnnormalizedSelfAttention
+    from .flows import Hardmax, MultiHead, Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
     "Hardmax",
     "InputError",
+    "MultiHead",
     "Normalized",
     "SelfAttention",
     "UnnormalizedSelfAttention",

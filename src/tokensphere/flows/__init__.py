@@ -7,7 +7,9 @@ from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .ensemble import EnsembleFlow
 from .euclidean_attention import EuclideanAttention
 from .frank_wolfe import FrankWolfe
+from .frozen import Frozen
 from .hardmax import Hardmax
+from .multi_head import MultiHead
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -40,9 +42,11 @@ __all__ = [
     "Euclidean",
     "EuclideanAttention",
     "FrankWolfe",
+    "Frozen",
     "Hardmax",
     "LayerNormScaling",
     "MixNorm",
+    "MultiHead",
     "Normalized",
     "PeriNorm",
     "PostNorm",
