@@ -94,6 +94,19 @@ def test_an_attention_flow_takes_the_backend():
     tokens = ts.sphere.uniform(40, 3, seed=1)
     hard = ts.SelfAttention(3.0, V, B, attention=ts.attention.Hardmax())
     np.testing.assert_allclose(hard.velocity(tokens), ts.Hardmax(V, B).velocity(tokens), atol=1e-15)
+    ordered = ts.SelfAttention(3.0, V, B, attention=ts.attention.Hardmax(), causal=True)
+    np.testing.assert_allclose(ordered.velocity(tokens), ts.Hardmax(V, B, causal=True).velocity(tokens), atol=1e-15)
+    assert ts.SelfAttention(3.0, attention=ts.attention.Hardmax(causal=True)).causal
+    claims = ts.SelfAttention(3.0, attention=ts.attention.Hardmax())
+    assert claims.gradient_sign is None
+    with pytest.raises(InputError, match="its attention is a hardmax"):
+        claims.energy(tokens)
+
+
+def test_it_is_a_head():
+    tokens, soft = ts.sphere.uniform(40, 3, seed=1), ts.SelfAttention(2.0)
+    both = ts.MultiHead((ts.Hardmax(V, B), soft)).velocity(tokens)
+    np.testing.assert_allclose(both, ts.Hardmax(V, B).velocity(tokens) + soft.velocity(tokens), atol=1e-14)
 
 
 def test_the_transposed_score_is_another_flow():
