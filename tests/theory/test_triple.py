@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tokensphere.errors import InputError
-from tokensphere.theory import free_triple, free_triple_limit
+from tokensphere.theory import free_resting_speed, free_triple, free_triple_limit
 
 
 def test_reference():
@@ -34,7 +34,23 @@ def test_ends_of_the_range():
     assert free_triple([0.0, 500.0], 1e4, 1.0)[-1] == pytest.approx(1.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("call", [lambda: free_triple_limit(1.0, 0.0), lambda: free_triple([-1.0], 1.0, 1.0)])
+def test_coming_to_rest():
+    """The moment equation itself, from another start: dC/dt = −2βC², mean speed² = β² tr C³."""
+    beta, c, h = 0.7, np.diag([3.0, 0.5, 1.0]), 0.01
+    for _ in range(50_000):
+        c = c - 2 * beta * h * c @ c
+    want = beta**2 * np.trace(c @ c @ c)
+    assert free_resting_speed([500.0], beta, 3)[0] == pytest.approx(want, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: free_triple_limit(1.0, 0.0),
+        lambda: free_triple([-1.0], 1.0, 1.0),
+        lambda: free_resting_speed([0.0], 1.0, 1),
+    ],
+)
 def test_bad_input(call):
     with pytest.raises(InputError):
         call()

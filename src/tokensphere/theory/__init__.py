@@ -85,7 +85,7 @@ from .timescales import (
     linear_room,
     white_noise_tokens,
 )
-from .triple import free_triple, free_triple_limit
+from .triple import free_resting_speed, free_triple, free_triple_limit
 
 __all__ = [
     "CLOCKS",
@@ -161,6 +161,7 @@ __all__ = [
     "first_state",
     "fixed_centres",
     "frank_wolfe_gap_bound",
+    "free_resting_speed",
     "free_triple",
     "free_triple_limit",
     "gap_bound",

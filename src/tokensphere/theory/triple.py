@@ -1,4 +1,4 @@
-"""Attention in R without normalisation, solved: three tokens (−u, 0, u), V = B = 1.
+"""Attention in R^d without normalisation: three tokens (−u, 0, u) in R solved, V = B = 1; coming to rest, V = −I.
 
     du/dt = 2u sinh(βu²) / (1 + 2cosh(βu²))
 
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, check_beta, check_times
+from ..errors import InputError, check_beta, check_positive_int, check_times
 from .growth import check_real
 
-__all__ = ["free_triple", "free_triple_limit"]
+__all__ = ["free_resting_speed", "free_triple", "free_triple_limit"]
 
 _VANISHED = 745.0  # e^{−a} is 0 beyond
 
@@ -68,6 +68,22 @@ def free_triple_limit(beta: float, start: float) -> float:
 
     total = quad(lost, math.log(begin), math.log(_VANISHED), epsabs=0, epsrel=1e-12, limit=500)[0]
     return first * math.exp(-total)
+
+
+def free_resting_speed(times: Any, beta: float, dim: int) -> np.ndarray:
+    """Mean of |dx/dt|² of tokens in R^d with V = −I, B = I, at late times: d/(8βt³).
+
+    The mean of the tokens dies out first. Then dx_i/dt = −βC x_i with C = Σ w x xᵀ, so that dC/dt = −2βC² and
+    C → I/(2βt) where tokens span R^d. The integral of |dx/dt|² is finite, as [2305.05465] states.
+
+    **Arguments:** `times` (m,) increasing, > 0; `beta` > 0; `dim` ≥ 1. **Returns:** (m,). **Raises:** `InputError`.
+
+    **Source:** derived, leading order in 1/t.
+    """
+    elapsed, beta, dim = check_times(times), check_beta(beta), check_positive_int(dim, "dim")
+    if elapsed[0] <= 0 or beta == 0:
+        raise InputError(f"times and beta must be positive, got {elapsed[0]:g} and {beta:g}")
+    return dim / (8.0 * beta * elapsed**3)
 
 
 def _checked(beta: float, start: float) -> tuple[float, float]:

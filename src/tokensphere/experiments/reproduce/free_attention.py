@@ -14,7 +14,7 @@ from tokensphere.experiments.verdicts import Verdict, compare, exact
 from tokensphere.flows import EuclideanAttention
 from tokensphere.observe import attention_matrix, attention_rank, hull_depth, hull_vertices
 from tokensphere.solve import simulate
-from tokensphere.theory import free_triple, free_triple_limit
+from tokensphere.theory import free_resting_speed, free_triple, free_triple_limit
 
 __all__ = ["free_attention"]
 
@@ -121,7 +121,7 @@ def _coming_to_rest() -> tuple[list[Verdict], Panel, dict[str, Any]]:
     dim, times = 2, np.concatenate([[0.0], np.geomspace(0.1, 1000.0, 61)])
     run = simulate(EuclideanAttention(1.0, -1.0), _normal(dim), times, rtol=1e-7)
     speeds = (run.velocity.values**2).sum(axis=2).mean(axis=1)
-    law = dim / (8.0 * times[1:] ** 3)
+    law = free_resting_speed(times[1:], 1.0, dim)
     name = "V = -I: mean |dx/dt|^2 at t = 1000, so that its integral is finite"
     verdict = compare(name, float(law[-1]), float(speeds[-1]), 0.03, relative=True, source="2305.05465; law derived")
     curves = (
