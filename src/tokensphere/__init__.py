@@ -29,6 +29,7 @@ _SUBMODULES = (
     "theory",
 )
 _NAMES = {
+    "Hardmax": "flows",
     "InputError": "errors",
     "MultiHead": "flows",
     "Normalized": "flows",
@@ -55,10 +56,11 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import MultiHead, Normalized, SelfAttention, UnnormalizedSelfAttention
+    from .flows import Hardmax, MultiHead, Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
+    "Hardmax",
     "InputError",
     "MultiHead",
     "Normalized",

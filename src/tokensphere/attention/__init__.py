@@ -9,6 +9,7 @@ from .circle_series import CircleSeries
 from .collapsed import Collapsed
 from .dense import Dense
 from .fourier import circle_modes
+from .hardmax import Hardmax
 from .harmonic import Harmonic
 from .polynomial import Polynomial
 from .sharded import Sharded
@@ -25,6 +26,7 @@ __all__ = [
     "CircleSeries",
     "Collapsed",
     "Dense",
+    "Hardmax",
     "Harmonic",
     "Polynomial",
     "Sharded",

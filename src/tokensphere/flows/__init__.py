@@ -6,7 +6,10 @@ from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .correspondences import Correspondence, kuramoto, mean_shift
 from .ensemble import EnsembleFlow
+from .euclidean_attention import EuclideanAttention
+from .frank_wolfe import FrankWolfe
 from .frozen import Frozen
+from .hardmax import Hardmax
 from .multi_head import MultiHead
 from .normalization import (
     NGPT,
@@ -41,7 +44,10 @@ __all__ = [
     "Correspondence",
     "EnsembleFlow",
     "Euclidean",
+    "EuclideanAttention",
+    "FrankWolfe",
     "Frozen",
+    "Hardmax",
     "LayerNormScaling",
     "MixNorm",
     "MultiHead",

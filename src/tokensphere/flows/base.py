@@ -13,7 +13,7 @@ from typing import Any, Self
 import equinox as eqx
 import numpy as np
 
-from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, Sharded, choose
+from tokensphere.attention import AbstractAttention, Attended, Circle, Dense, Hardmax, Sharded, choose
 from tokensphere.errors import InputError, check_beta, check_tokens, check_weights
 from tokensphere.jaxsetup import is_traced, jax, jnp
 from tokensphere.parallel import TokenMesh
@@ -116,7 +116,7 @@ def _ordered(attention: AbstractAttention | None, causal: bool) -> AbstractAtten
     """The backend, told that it is causal where the flow is."""
     if attention is None or not causal:
         return attention
-    if not isinstance(attention, Dense):
+    if not isinstance(attention, Dense | Hardmax):
         raise InputError(f"{type(attention).__name__} attention cannot be causal; use Dense, or attention=None")
     return dataclasses.replace(attention, causal=True)
 
@@ -130,7 +130,7 @@ class AttentionFlow(AbstractFlow):
     [2411.04990]. The order of the tokens then matters, and there is no energy.
 
     **Raises:** `InputError` if beta is negative or not finite, or a matrix is not square, finite or of the tokens'
-    dimension, or the attention of a causal flow is not :class:`tokensphere.attention.Dense`.
+    dimension, or the attention of a causal flow is neither `Dense` nor `Hardmax`.
     """
 
     beta: float
@@ -151,7 +151,7 @@ class AttentionFlow(AbstractFlow):
         self.value = _matrix(value, "value")
         self.query_key = _matrix(query_key, "query_key")
         # A causal sum makes the flow causal: what has no energy must not claim one.
-        self.causal = bool(causal) or (isinstance(attention, Dense) and attention.causal)
+        self.causal = bool(causal) or (isinstance(attention, Dense | Hardmax) and attention.causal)
         self.attention = _ordered(attention, self.causal)
 
     # -- what a subclass says ---------------------------------------------------------------------------------
@@ -279,8 +279,8 @@ class AttentionFlow(AbstractFlow):
 
     @property
     def has_energy(self) -> bool:
-        """Whether there is an energy at all: B is symmetric, and all tokens see each other."""
-        return self.symmetric and not self.causal
+        """Whether there is an energy at all: B is symmetric, all tokens see each other, and β is finite."""
+        return self.symmetric and not self.causal and not isinstance(self.attention, Hardmax)
 
     @property
     def gradient_sign(self) -> int | None:
@@ -356,6 +356,8 @@ class AttentionFlow(AbstractFlow):
             raise InputError("this flow has no energy: causal attention is not symmetric in its tokens")
         if not self.symmetric:
             raise InputError("this flow has no energy: query_key is not symmetric")
+        if isinstance(self.attention, Hardmax):
+            raise InputError("this flow has no energy: its attention is a hardmax")
         tokens = check_tokens(tokens)
         self._check_dim(tokens.shape[1])
         if isinstance(self.attention, Sharded):

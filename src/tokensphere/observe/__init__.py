@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
+from .attention_rank import AttentionRank, attention_matrix, attention_rank
 from .centres import RenyiCentres, mass_near, renyi_centres
 from .cluster_tree import ClusterTree, cluster_tree
 from .clusters import Clusters, clusters, count_clusters
@@ -13,6 +14,7 @@ from .lifetimes import LifetimeFit, Lifetimes, fit_lifetimes, lifetime, lifetime
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
 from .phases import Phases, phases
+from .polytope import frank_wolfe_gap, hull_depth, hull_vertices, vertex_distance
 from .rank import TokenRank, token_rank
 from .records import Measurement
 from .states import KClusterDistance, k_cluster_distance, k_periodic_defect
@@ -21,6 +23,7 @@ from .transport import wasserstein, wasserstein_to_uniform
 
 __all__ = [
     "AlignmentSeries",
+    "AttentionRank",
     "ClusterTree",
     "Clusters",
     "EnergyMonotone",
@@ -37,6 +40,8 @@ __all__ = [
     "TokenRank",
     "Winner",
     "alignment",
+    "attention_matrix",
+    "attention_rank",
     "cluster_tree",
     "clusters",
     "count_bumps",
@@ -50,6 +55,9 @@ __all__ = [
     "energy_monotone",
     "fit_growth",
     "fit_lifetimes",
+    "frank_wolfe_gap",
+    "hull_depth",
+    "hull_vertices",
     "in_hemisphere",
     "k_cluster_distance",
     "k_periodic_defect",
@@ -64,6 +72,7 @@ __all__ = [
     "staircase_energy",
     "survival",
     "token_rank",
+    "vertex_distance",
     "wasserstein",
     "wasserstein_of_runs",
     "wasserstein_to_density",

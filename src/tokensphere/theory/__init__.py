@@ -33,6 +33,7 @@ from .equiangular_levels import equiangular_layer_count, equiangular_layer_time,
 from .exit_law import ExitLaw, exit_law, tokens_needed
 from .first_state import first_state, kernel_modes
 from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .frank_wolfe import VertexPaths, frank_wolfe_gap_bound, vertex_paths
 from .global_collapse import (
     collapse_predictions,
     gap_bound,
@@ -99,6 +100,7 @@ from .timescales import (
     usa_step,
     white_noise_tokens,
 )
+from .triple import free_resting_speed, free_triple, free_triple_limit
 
 __all__ = [
     "CLOCKS",
@@ -133,6 +135,7 @@ __all__ = [
     "StaircaseStep",
     "StationaryState",
     "TimeScales",
+    "VertexPaths",
     "alignment_limit",
     "alignment_orbit",
     "alignment_probability",
@@ -179,6 +182,10 @@ __all__ = [
     "first_merger",
     "first_state",
     "fixed_centres",
+    "frank_wolfe_gap_bound",
+    "free_resting_speed",
+    "free_triple",
+    "free_triple_limit",
     "gap_bound",
     "gradient_limit",
     "gradient_norm",
@@ -256,6 +263,7 @@ __all__ = [
     "two_cluster_lifetime",
     "uniform_energy",
     "usa_step",
+    "vertex_paths",
     "well_prepared",
     "white_noise_tokens",
 ]

@@ -94,6 +94,14 @@ _ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("C9", "Mean shift is beta times attention", "derived", 3, "correspondences:shift_of_means", "collective"),
     Entry(
+        "C10",
+        "Long context: beta = gamma log n, and the scale n^(2/(d-1))",
+        "2510.05554, Figure 1; 2605.08505; finite n derived",
+        40,
+        "long_context:long_contexts",
+        "collective",
+    ),
+    Entry(
         "C11",
         "Long context: the gradient of one layer",
         "2510.05554, Figure 2; finite n derived",
@@ -123,6 +131,22 @@ _ENTRIES: tuple[Entry, ...] = (
         "2411.04990, corrected",
         10,
         "fixed_centres:frozen_centres",
+        "collective",
+    ),
+    Entry(
+        "C20",
+        "Hulls under hardmax attention: Frank-Wolfe paths",
+        "2508.09628; derived",
+        10,
+        "hulls:frank_wolfe_hulls",
+        "collective",
+    ),
+    Entry(
+        "C20b",
+        "R^d without normalisation: polytopes, Boolean attention",
+        "2305.05465; derived",
+        10,
+        "free_attention:free_attention",
         "collective",
     ),
     Entry(
