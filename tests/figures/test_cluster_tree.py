@@ -1,6 +1,7 @@
 """The figure of a cluster tree: branches, colours and levels; many tokens are cut down."""
 
 import numpy as np
+import pytest
 
 import tokensphere as ts
 from tokensphere.figures import cluster_tree, png_bytes
@@ -13,7 +14,7 @@ def test_tree_over_staircase():
     tree, energy = figure.axes
     assert len(tree.lines) == 7 + 6  # a branch a node, and a join for each child
     widths = [line.get_linewidth() for line in tree.lines]
-    assert max(widths) > 3 * min(widths)
+    assert max(widths) - min(widths) == pytest.approx(6.0 * 0.75)
     assert {float(t.get_text()) for t in tree.texts} == {0.25}
     assert energy.get_ylim()[0] == 0.0
     levels = sorted({round(float(line.get_ydata()[0]), 3) for line in energy.lines[1:]})

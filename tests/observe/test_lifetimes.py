@@ -35,14 +35,14 @@ def test_without_censoring_the_median_is_that_of_the_sample():
 
 @pytest.mark.parametrize("cut", [None, 0.6])
 def test_intervals_cover_the_true_median(cut):
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(7)
     inside = 0
-    for _ in range(300):
+    for _ in range(600):
         t = rng.exponential(1.0, 30)
         stop = np.full(30, np.inf) if cut is None else rng.exponential(1.0 / cut, 30)
         found = survival(np.log10(np.minimum(t, stop)), t <= stop, confidence=0.9, resamples=2)
         inside += found.interval[0] <= math.log10(math.log(2.0)) <= found.interval[1]
-    assert 0.86 <= inside / 300 <= 0.985
+    assert 0.87 <= inside / 600 <= 0.985
 
 
 def test_leaving_censored_runs_out_is_biased():

@@ -100,10 +100,10 @@ def test_rates_of_the_clocks():
 
 
 def test_reading_a_clock_along_a_run():
-    run = coarsen(ts.SelfAttention(10.0), from_angles([0.0, 1.0]), times=np.linspace(0.25, 10.0, 40))
+    run = coarsen(ts.SelfAttention(10.0), from_angles([0.0, 1.0]), times=np.linspace(0.2, 10.0, 50))
     rates = [log_clock_rate(x, 10.0) for x in run.tokens.values]
     s = clock_reading(run.log10_time.values * math.log(10.0), rates)
-    assert s[-1] == pytest.approx(float(run.step_clock[-1]), rel=1e-3)
+    assert s[-1] == pytest.approx(float(run.step_clock[-1]), rel=2e-3)
     assert s[0] == 0.0
 
 
