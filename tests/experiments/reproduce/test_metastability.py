@@ -42,8 +42,8 @@ def test_pairing():
 
 
 def test_lifetimes(monkeypatch):
-    monkeypatch.setattr(metastability, "_NEAR_BETAS", (10.0, 50.0))
-    monkeypatch.setattr(metastability, "_FAR_BETAS", (75.0, 100.0, 200.0, 400.0))
+    monkeypatch.setattr(metastability, "_NEAR_BETAS", (10.0, 30.0, 50.0))
+    monkeypatch.setattr(metastability, "_FAR_BETAS", (75.0, 100.0, 250.0, 400.0))
     assert set(outcomes(run("C12")).values()) == {"agrees"}
 
 
