@@ -74,6 +74,8 @@ class Setting:
         """Why the theory of the uniform law does not speak about this flow, or `None`."""
         if self.layers:
             return "the predictions are for the flow in continuous time, and method = 'layer' takes discrete layers"
+        if self.flow.causal:
+            return "the predictions are for tokens that all see each other, and the flow is causal"
         for name in ("value", "query_key"):
             matrix = getattr(self.flow, name)
             if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):
@@ -315,6 +317,8 @@ def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
     name = "energy is monotone"
     if setting.noise:
         return not_applicable(name, f"noise of intensity {setting.noise:g} moves tokens against the gradient too")
+    if setting.flow.causal:
+        return not_applicable(name, "causal attention has no energy: what one token sees, another does not")
     if setting.flow.gradient_sign is None:
         return not_applicable(name, "this flow is no gradient flow (V is not B or -B, or B is not symmetric)")
     if seen.energy is None:

@@ -113,6 +113,7 @@ def describe(run: xarray.Dataset, setting: Setting) -> str:
     name = {"sa": "SA", "usa": "USA", "usa-shifted": "USA (shifted)"}[setting.kind]
     sizes = run.sizes
     number = f"{sizes['token']:,}".replace(",", "\N{THIN SPACE}")
+    name += " (causal)" * setting.flow.causal
     text = f"{name},  $\\beta$ = {short(setting.flow.beta)},  $d$ = {sizes['component']},  $n$ = {number}"
     for symbol, matrix in (("V", setting.flow.value), ("B", setting.flow.query_key)):
         if matrix is not None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from .alignment import AlignmentSeries, alignment
+from .centres import RenyiCentres, mass_near, renyi_centres
 from .cluster_tree import ClusterTree, cluster_tree
 from .clusters import Clusters, clusters, count_clusters
 from .densities import count_bumps, density_defect, density_distance, density_phases, density_tokens
-from .energy import EnergyMonotone, energy, energy_monotone
+from .energy import EnergyMonotone, energy, energy_monotone, staircase_energy
+from .hemisphere import Hemisphere, in_hemisphere
 from .lifetimes import LifetimeFit, Lifetimes, fit_lifetimes, lifetime, lifetimes, survival
 from .metastable import MetastableState, Plateau, displacement_modes, metastable_states, plateaus
 from .order import GrowthFit, Winner, fit_growth, order_parameters, winning_degree
@@ -22,6 +24,7 @@ __all__ = [
     "Clusters",
     "EnergyMonotone",
     "GrowthFit",
+    "Hemisphere",
     "KClusterDistance",
     "LifetimeFit",
     "Lifetimes",
@@ -29,6 +32,7 @@ __all__ = [
     "MetastableState",
     "Phases",
     "Plateau",
+    "RenyiCentres",
     "Winner",
     "alignment",
     "cluster_tree",
@@ -44,14 +48,18 @@ __all__ = [
     "energy_monotone",
     "fit_growth",
     "fit_lifetimes",
+    "in_hemisphere",
     "k_cluster_distance",
     "k_periodic_defect",
     "lifetime",
     "lifetimes",
+    "mass_near",
     "metastable_states",
     "order_parameters",
     "phases",
     "plateaus",
+    "renyi_centres",
+    "staircase_energy",
     "survival",
     "wasserstein",
     "wasserstein_of_runs",

@@ -55,6 +55,7 @@ class FlowStudy(_Section):
     ] = Field(
         "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
     )
+    causal: bool = Field(False, description="token i sees tokens j <= i only; needs attention = 'dense' (or 'auto')")
     noise: float = Field(
         0.0, ge=0, description="tau of independent noise sqrt(2 tau) dW on the sphere; needs method strang or geodesic"
     )
@@ -63,6 +64,12 @@ class FlowStudy(_Section):
     def _shift_needs_usa(self) -> FlowStudy:
         if self.shifted and self.kind != "usa":
             raise ValueError("shifted = true needs kind = 'usa'")
+        return self
+
+    @model_validator(mode="after")
+    def _causal_needs_dense(self) -> FlowStudy:
+        if self.causal and self.attention not in ("auto", "dense"):
+            raise ValueError(f"causal = true needs attention = 'dense' (or 'auto'), got '{self.attention}'")
         return self
 
 
@@ -171,6 +178,12 @@ class Study(_Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _slope_needs_energy(self) -> Study:
+        if self.flow.causal and self.solve.stop_slope is not None:
+            raise ValueError(f"solve.stop_slope = {self.solve.stop_slope:g}: a causal flow has no energy; unset it")
+        return self
+
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -187,6 +200,8 @@ class Study(_Section):
         data["flow"].pop("attention")
         if not self.flow.noise:  # runs without noise keep the hash that they had before there was any
             data["flow"].pop("noise")
+        if not self.flow.causal:  # likewise
+            data["flow"].pop("causal")
         for key in ("checkpoint_seconds", "max_steps"):
             data["solve"].pop(key)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

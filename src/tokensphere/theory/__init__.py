@@ -1,6 +1,9 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .caps import CapsPrediction, caps
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clocks import (
     CLOCKS,
     clock_reading,
@@ -27,6 +30,15 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .first_state import first_state, kernel_modes
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -62,6 +74,7 @@ from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -78,6 +91,7 @@ __all__ = [
     "FLOWS",
     "SCHEMES",
     "AlignmentLimit",
+    "CapsPrediction",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -98,16 +112,27 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "SchemePrediction",
+    "Staircase",
+    "StaircaseStep",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
+    "caps",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
     "clock_reading",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "competing_beta",
     "convert_log_time",
     "critical_gamma",
@@ -130,6 +155,9 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "first_state",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -141,7 +169,9 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
+    "kernel_modes",
     "kernel_rates",
     "layer_factors",
     "layers_to_exit",
@@ -155,6 +185,7 @@ __all__ = [
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
     "meeting_angle",
     "merger_time",
     "mix_scheme",
@@ -170,6 +201,7 @@ __all__ = [
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "predict_emergence",
     "predict_schemes",
@@ -182,11 +214,15 @@ __all__ = [
     "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
+    "staircase",
     "stationary_order_parameter",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "well_prepared",
     "white_noise_tokens",
 ]
