@@ -26,6 +26,7 @@ from tokensphere.theory import (
     meeting_angle,
     pair_clock_time,
     pair_constant,
+    well_prepared,
 )
 
 __all__ = ["kinetic_example", "pairing_clock", "theorem_staircase", "two_cluster_lifetimes"]
@@ -118,11 +119,11 @@ def theorem_staircase(progress: Progress) -> Outcome:
     run = coarsen(_flow("usa-shifted", _CHAIN_BETA), from_angles(_CHAIN), rtol=1e-10)
     tree = cluster_tree(run)
     times, levels = _chain_prediction(_CHAIN_BETA, np.array(_CHAIN))
-    room = _preparation(np.array(_CHAIN), _CHAIN_BETA)
+    prepared = well_prepared(from_angles(_CHAIN), _CHAIN_BETA)
     found = _plateau_energies(run, tree)
     verdicts = [
         exact(
-            "the start is well prepared", room > 1.0, "c > 1", f"c = {room:.3g}", "largest c of the theorem's condition"
+            "the start is well prepared", prepared.holds is True, "well prepared", str(prepared.holds), prepared.detail
         ),
         *(
             compare(f"energy with {5 - k} cluster{'s' if k < 4 else ''}", level, float(energy), 1e-3)
@@ -158,16 +159,6 @@ def theorem_staircase(progress: Progress) -> Outcome:
     )
     data = {"log10_time": tree.log10_times, "predicted_log10_time": times, "levels": levels, "energy": np.array(found)}
     return Outcome(tuple(verdicts), panels, data)
-
-
-def _preparation(theta: np.ndarray, beta: float) -> float:
-    """The largest c with cos(θ_i − θ_1) ≥ cos(θ_k − θ_i) + c log β/β for all 2 ≤ i ≤ n − 1, k > i."""
-    room = [
-        math.cos(theta[i] - theta[0]) - math.cos(theta[k] - theta[i])
-        for i in range(1, theta.size - 1)
-        for k in range(i + 1, theta.size)
-    ]
-    return min(room) * beta / math.log(beta)
 
 
 def _chain_prediction(beta: float, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
