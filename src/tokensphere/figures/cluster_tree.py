@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def _branches(axes: Axes, tree: ClusterTree, left: float, right: float) -> None:
         if node not in colors:
             colors[node] = colors.get(parent, INK)
         end = begin[parent] if parent >= 0 else right
-        style = {
+        style: dict[str, Any] = {
             "color": colors[node],
             "linewidth": 0.8 + 6.0 * float(tree.masses[node]),
             "solid_capstyle": "butt",

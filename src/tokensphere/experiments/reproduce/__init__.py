@@ -112,9 +112,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("C12", "Lifetimes of two clusters", "derived", 8, "metastability:two_cluster_lifetimes", "collective"),
     Entry("C13", "The staircase figure", "2512.01868, figure 2", 12, "staircase:staircase_figure", "collective"),
     Entry("C14", "The staircase in log time", "2410.06833", 3, "metastability:theorem_staircase", "collective"),
-    Entry(
-        "C15", "The kinetic example, merger by merger", "2410.06833", 8, "metastability:kinetic_example", "collective"
-    ),
+    Entry("C15", "The kinetic example, merger by merger", "2410.06833", 8, "kinetic:kinetic_example", "collective"),
     Entry("C16", "Pairing in the log clock", "derived", 5, "metastability:pairing_clock", "collective"),
     Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
     Entry(

@@ -1,4 +1,4 @@
-"""Metastability: lifetimes (C12), the theorem's staircase (C14), the kinetic example (C15), pairing (C16).
+"""Metastability: lifetimes (C12), the theorem's staircase (C14), pairing (C16).
 
 T ≈ C e^{β(1−cos φ_0)}/(β sin² φ_0)                    two clusters; C = [(1−p)/p + p/(1−p)]^{−1} (SA), 1 (USA shifted)
 dt = e^{β(1−c)} ds,  dc/ds = K(1 − c²)                 the closest pair in the log clock, c its current inner product
@@ -18,17 +18,18 @@ from tokensphere.experiments.catalogue import Curve, Outcome, Panel, Progress
 from tokensphere.experiments.verdicts import Verdict, compare, exact
 from tokensphere.flows import SelfAttention, UnnormalizedSelfAttention
 from tokensphere.observe import ClusterTree, cluster_tree, fit_lifetimes
-from tokensphere.solve import coarsen, default_delta, simulate
-from tokensphere.sphere import angles, from_angles, normalize
+from tokensphere.solve import coarsen, default_delta
+from tokensphere.sphere import angles, from_angles
 from tokensphere.theory import (
     lifetime_constant,
     log_two_cluster_lifetime,
     meeting_angle,
     pair_clock_time,
     pair_constant,
+    well_prepared,
 )
 
-__all__ = ["kinetic_example", "pairing_clock", "theorem_staircase", "two_cluster_lifetimes"]
+__all__ = ["pairing_clock", "theorem_staircase", "two_cluster_lifetimes"]
 
 _LOG10 = math.log(10.0)
 
@@ -118,11 +119,11 @@ def theorem_staircase(progress: Progress) -> Outcome:
     run = coarsen(_flow("usa-shifted", _CHAIN_BETA), from_angles(_CHAIN), rtol=1e-10)
     tree = cluster_tree(run)
     times, levels = _chain_prediction(_CHAIN_BETA, np.array(_CHAIN))
-    room = _preparation(np.array(_CHAIN), _CHAIN_BETA)
+    prepared = well_prepared(from_angles(_CHAIN), _CHAIN_BETA)
     found = _plateau_energies(run, tree)
     verdicts = [
         exact(
-            "the start is well prepared", room > 1.0, "c > 1", f"c = {room:.3g}", "largest c of the theorem's condition"
+            "the start is well prepared", prepared.holds is True, "well prepared", str(prepared.holds), prepared.detail
         ),
         *(
             compare(f"energy with {5 - k} cluster{'s' if k < 4 else ''}", level, float(energy), 1e-3)
@@ -160,16 +161,6 @@ def theorem_staircase(progress: Progress) -> Outcome:
     return Outcome(tuple(verdicts), panels, data)
 
 
-def _preparation(theta: np.ndarray, beta: float) -> float:
-    """The largest c with cos(θ_i − θ_1) ≥ cos(θ_k − θ_i) + c log β/β for all 2 ≤ i ≤ n − 1, k > i."""
-    room = [
-        math.cos(theta[i] - theta[0]) - math.cos(theta[k] - theta[i])
-        for i in range(1, theta.size - 1)
-        for k in range(i + 1, theta.size)
-    ]
-    return min(room) * beta / math.log(beta)
-
-
 def _chain_prediction(beta: float, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """log10 times of the mergers of a chain whose first two always merge next, and the levels of the energy."""
     masses, place = np.full(theta.size, 1.0 / theta.size), theta.copy()
@@ -194,81 +185,6 @@ def _plateau_energies(run: Any, tree: ClusterTree) -> list[float]:
     """The energy just after each merger began to rest: the least one seen with so many clusters."""
     counts, energy = run.step_clusters.values, run.step_energy.values
     return [float(energy[counts == number].min()) for number in tree.counts()[1]]
-
-
-_KINETIC = (
-    (0.99806638, 0.06215705),
-    (0.97712061, 0.21268594),
-    (-0.24578194, 0.96932515),
-    (-0.97354734, 0.2284854),
-    (-0.99892629, -0.04632772),
-)
-_KINETIC_BETA, _KINETIC_END = 4.0, 400.0
-
-
-def kinetic_example(progress: Progress) -> Outcome:
-    """C15: the published example, n = 5, β = 4, SA, T = 400, dt = 0.1 (RK4), against the log-time run with mergers."""
-    progress(0.0, "fixed steps")
-    flow, tokens = SelfAttention(_KINETIC_BETA), normalize(np.array(_KINETIC))
-    times = np.linspace(0.0, _KINETIC_END, round(_KINETIC_END / 0.1) + 1)
-    plain = simulate(flow, tokens, times, method="rk4", step_size=0.1)
-    angle = 0.1 * default_delta(_KINETIC_BETA)  # a merger earlier would shift the times of later ones
-    expected = cluster_tree(plain, angle=angle)
-    progress(0.7, "log time")
-    run = coarsen(flow, tokens, times=[_KINETIC_END], merge_angle=angle)
-    tree = cluster_tree(run)
-    theirs, ours = _groups(expected), _groups(tree)
-    same = theirs == ours
-    late = 10**expected.log10_times - 10**tree.log10_times if same else np.array([math.inf])
-    verdicts = (
-        exact("who merges with whom, in order", same, _words(theirs), _words(ours), "fixed steps against log time"),
-        exact(
-            "times of the mergers",
-            bool((late > -0.01).all() and (late < 0.12).all()),
-            "seen within 0.1, the step, after",
-            ", ".join(f"{a:.3f}" for a in late),
-            f"log time: t = {', '.join(f'{10**a:.4g}' for a in tree.log10_times)}",
-        ),
-        compare(
-            "tokens at t = 400",
-            0.0,
-            float(np.abs(plain.tokens.values[-1] - run.tokens.values[-1]).max()),
-            angle,
-        ),
-    )
-    shown = plain.isel(time=slice(1, None))
-    curves = [
-        Curve("fixed steps" if i == 0 else "", shown.time.values, _turned(shown.tokens.values[:, i]), color=i)
-        for i in range(len(tokens))
-    ]
-    marks = Curve(
-        "mergers, log time",
-        10**tree.log10_times,
-        _turned(run.merge_position.values),
-        "points",
-        predicted=True,
-        color=5,
-    )
-    panel = Panel("five tokens, SA, β = 4", "time t", "angle (rad)", (*curves, marks), log_x=True)
-    data = {"log10_time": tree.log10_times, "fixed_log10_time": expected.log10_times, "children": tree.children}
-    return Outcome(verdicts, (panel,), data)
-
-
-def _turned(tokens: np.ndarray) -> np.ndarray:
-    """Angles in [−π/2, 3π/2), where none of these tokens crosses the border."""
-    return np.asarray(np.mod(angles(tokens) + 0.5 * math.pi, 2.0 * math.pi) - 0.5 * math.pi)
-
-
-def _groups(tree: ClusterTree) -> list[tuple[int, ...]]:
-    """The tokens of the cluster that each merger makes."""
-    members: list[tuple[int, ...]] = [(i,) for i in range(tree.size)]
-    for a, b in tree.children:
-        members.append(tuple(sorted(members[a] + members[b])))
-    return members[tree.size :]
-
-
-def _words(groups: list[tuple[int, ...]]) -> str:
-    return "; ".join("+".join(str(i + 1) for i in group) for group in groups) or "none"
 
 
 _PAIR_ANGLES, _PAIR_BETAS, _PAIR_PRODUCT = (0.0, 0.8, 2.2), (20.0, 40.0, 80.0), 0.9
