@@ -174,3 +174,31 @@ def test_counts_are_whole_numbers(call, option):
     assert code == 2
     assert out == ""
     assert "whole number" in err
+
+
+def test_schemes(call):
+    code, out, err = call("predict", "--beta", "2", "--tokens", "32", "--scheme", "all", "--step", "0.1")
+    assert (code, err) == (0, "")
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.split() and "32" in line.split()}
+    assert list(rows) == list(ts.theory.SCHEMES)
+    assert rows["post"][-1] == str(ts.theory.equiangular_layer_count(0.999, 0.1, 2, 32))
+    code, out, _ = call("predict", "--beta", "5", "--tokens", "256", "--scheme", "peri,pre", "--radius", "2", "--json")
+    found = json.loads(out, parse_constant=pytest.fail)
+    assert [row["scheme"] for row in found] == ["peri", "pre"]
+    assert found[1]["initial_rate"] == pytest.approx(0.00495770 / 2, rel=2e-6)
+    assert found == [row.to_dict() for row in ts.theory.predict_schemes(5, 256, ["peri", "pre"], radius=2.0)]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--scheme", "all"), "--scheme needs --tokens"),
+        (("--tokens", "8", "--scheme", "prre"), "did you mean 'pre'"),
+        (("--tokens", "8", "--scheme", "pre", "--noise", "1"), "--noise says nothing about"),
+        (("--tokens", "8", "--radius", "2"), "--radius needs --scheme"),
+        (("--tokens", "8", "--scheme", "pre", "--dim", "2,3"), "alike in every dimension"),
+    ],
+)
+def test_schemes_refuse(call, options, message):
+    code, out, err = call("predict", "--beta", "2", *options)
+    assert code == 2 and message in err and not out

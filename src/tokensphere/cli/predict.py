@@ -21,25 +21,53 @@ __all__ = ["predict"]
 def predict(
     *,
     beta: Annotated[str, Parameter(help="inverse temperature: a number, a list 1,2,5 or a range first:last:count")],
-    dim: Annotated[str, Parameter(help="ambient dimension, likewise")] = "2",
+    dim: Annotated[str | None, Parameter(help="ambient dimension, likewise (default 2)")] = None,
     tokens: Annotated[
         str | None, Parameter(help="number of tokens, likewise; without it only what holds for all")
     ] = None,
-    flow: Annotated[Literal["sa", "usa", "usa-shifted"], Parameter(help="flow that sets the unit of time")] = "usa",
+    flow: Annotated[
+        Literal["sa", "usa", "usa-shifted"] | None,
+        Parameter(help="flow that sets the unit of time (default usa, with --scheme sa)"),
+    ] = None,
     threshold: Annotated[float, Parameter(help="order parameter at which the linear phase ends")] = 0.1,
     step: Annotated[float | None, Parameter(help="step of one layer, to give times in layers")] = None,
     layers: Annotated[float | None, Parameter(help="depth available, to check that it suffices")] = None,
     noise: Annotated[float, Parameter(help="noise intensity tau in sqrt(2 tau) dW")] = 0.0,
     degrees: Annotated[float | None, Parameter(help="largest degree to show, besides k_max")] = None,
+    scheme: Annotated[
+        str | None,
+        Parameter(help="all, or names such as pre,peri: how equiangular tokens collapse under normalisation schemes"),
+    ] = None,
+    start: Annotated[
+        float | None, Parameter(help="inner product of all pairs at time zero, with --scheme (default 0)")
+    ] = None,
+    radius: Annotated[float | None, Parameter(help="norm of tokens at time zero, with --scheme (default 1)")] = None,
+    level: Annotated[
+        float | None, Parameter(help="inner product that counts as collapse, with --scheme (default 0.999)")
+    ] = None,
     json: Annotated[bool, Parameter(help="print JSON for machines", negative="")] = False,
 ) -> None:
     """Predict growth rates, dominant degree, the law of its race, exit times and clusters.
 
-    One set of parameters gives the whole story; lists and ranges give a table, one row a combination.
+    One set of parameters gives the whole story; lists and ranges give a table, one row a combination. With --scheme:
+    the table of normalisation schemes instead.
     """
     from tokensphere.theory import predict_emergence
 
-    betas, dims = parse_range(beta, "beta"), parse_range(dim, "dim")
+    only_schemes = {"start": start, "radius": radius, "level": level}
+    if scheme is not None:
+        _refuse(
+            {"threshold": threshold != 0.1, "layers": layers, "noise": noise, "degrees": degrees},
+            "says nothing about normalisation schemes; leave it out, or leave out --scheme",
+        )
+        from .schemes import predict_scheme_table
+
+        chosen = {name: value for name, value in only_schemes.items() if value is not None}
+        predict_scheme_table(scheme, beta, tokens, dim, flow=flow or "sa", step=step, json=json, **chosen)
+        return
+    _refuse({name: value is not None for name, value in only_schemes.items()}, "needs --scheme")
+    flow = flow or "usa"
+    betas, dims = parse_range(beta, "beta"), parse_range(dim or "2", "dim")
     counts: list[float | None] = [None] if tokens is None else [*parse_range(tokens, "tokens")]
     for value in dims:
         check_positive_int(value, "dim", least=2)
@@ -80,6 +108,12 @@ def predict(
         show_prediction(console, predictions[0])
     else:
         _show_rows(predictions)
+
+
+def _refuse(options: dict[str, object], why: str) -> None:
+    for name, given in options.items():
+        if given:
+            raise InputError(f"--{name} {why}")
 
 
 def _show_rows(predictions: list[EmergencePrediction]) -> None:

@@ -10,14 +10,12 @@ from .equiangular import (
     EquiangularPath,
     equiangular_curve,
     equiangular_invariant,
-    equiangular_layer_count,
     equiangular_layer_path,
-    equiangular_layer_time,
     equiangular_layers,
     equiangular_path,
     equiangular_rate,
-    equiangular_time,
 )
+from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
 from .grenier import Expansion, grenier_expansion
 from .growth import (
@@ -52,6 +50,7 @@ from .random_values import (
 )
 from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
+from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .timescales import (
     critical_tilt,
@@ -87,6 +86,7 @@ __all__ = [
     "RateOverflowError",
     "RunnerUp",
     "Scheme",
+    "SchemePrediction",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
@@ -154,6 +154,7 @@ __all__ = [
     "pair_time",
     "partition",
     "predict_emergence",
+    "predict_schemes",
     "quasi_linear_amplitude",
     "race",
     "random_value_drift",

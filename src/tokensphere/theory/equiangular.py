@@ -26,13 +26,10 @@ __all__ = [
     "EquiangularPath",
     "equiangular_curve",
     "equiangular_invariant",
-    "equiangular_layer_count",
     "equiangular_layer_path",
-    "equiangular_layer_time",
     "equiangular_layers",
     "equiangular_path",
     "equiangular_rate",
-    "equiangular_time",
 ]
 
 
@@ -99,7 +96,7 @@ class Equiangular:
         return after, 1.0 if self.rules.normalised(t) else math.sqrt(squared)
 
 
-def _gap(start: Any, n: int, name: str = "start") -> float:
+def check_gap(start: Any, n: int, name: str = "start") -> float:
     """1 − ρ for a value of ρ."""
     check_positive_int(n, "n", least=2)
     rho = check_real(start, name)
@@ -115,7 +112,7 @@ def equiangular_rate(
 
     **Arguments:** `rho` in [−1/(n−1), 1); the others as :class:`Equiangular`. **Source:** derived, exact.
     """
-    gap = _gap(rho, n, "rho")
+    gap = check_gap(rho, n, "rho")
     return gap * Equiangular(beta, n, flow, scheme, radius).rates(-math.log(gap), radius, 0.0)[0]
 
 
@@ -156,7 +153,7 @@ def equiangular_path(
 
     distinct, place = np.unique(asked, return_inverse=True)
     found = np.empty((2, distinct.size))
-    state, begin = np.array([-math.log(_gap(start, n)), float(radius)]), 0.0
+    state, begin = np.array([-math.log(check_gap(start, n)), float(radius)]), 0.0
     last = float(asked[-1]) if asked.size else 0.0
     found[:, distinct == 0.0] = state[:, None]
     # From one break of the scheme to the next, so that no step crosses it.
@@ -205,7 +202,7 @@ def equiangular_invariant(beta: float, n: int, flow: str = "sa", *, start: float
     from scipy.integrate import quad
 
     system = Equiangular(beta, n, flow, "pre", radius)
-    gap = _gap(start, n)
+    gap = check_gap(start, n)
     if gap >= n / (n - 1) * (1 - 1e-15):
         raise InputError("the simplex rho = -1/(n-1) does not move, so there is no limit")
 
@@ -218,35 +215,6 @@ def equiangular_invariant(beta: float, n: int, flow: str = "sa", *, start: float
     first = -math.log(gap)
     total = quad(excess, first, first + 60.0, epsabs=1e-13, epsrel=1e-12, limit=500)[0]
     return float(gap * radius**2 * math.exp(total))
-
-
-def equiangular_time(
-    level: float, beta: float, n: int, flow: str = "sa", scheme: str | Scheme = "post", *, start: float = 0.0
-) -> float:
-    """The time at which ρ reaches `level` along the flow: t = ∫ dw/(dw/dt), w = −log(1 − ρ).
-
-    **Returns:** float; infinity if the tokens do not move (ρ = −1/(n−1), or an interaction that underflows).
-    """
-    system = Equiangular(beta, n, flow, scheme)
-    first, last = -math.log(_gap(start, n)), -math.log(_gap(level, n, "level"))
-    if last <= first:
-        return 0.0
-
-    from scipy.integrate import solve_ivp
-
-    def slope(w: float, y: np.ndarray) -> tuple[float, float]:
-        speed, growth = system.rates(w, y[1], y[0])
-        return 1.0 / speed, growth / speed
-
-    if system.rates(first, 1.0, 0.0)[0] < 1e-300:
-        return math.inf
-    state = np.array([0.0, 1.0])
-    for jump in system.rules.breaks:  # up to a jump of the rules the path is followed in time
-        path = equiangular_path([jump], beta, n, flow, scheme, start=start)
-        reached = -float(path.log_gap[0])
-        if reached < last:
-            first, state = reached, np.array([math.nextafter(jump, math.inf), float(path.radius[0])])
-    return float(solve_ivp(slope, (first, last), state, "DOP853", rtol=1e-12, atol=1e-13).y[0, -1])
 
 
 def equiangular_layer_path(
@@ -264,7 +232,7 @@ def equiangular_layer_path(
 
     **Returns:** :class:`EquiangularPath` with count + 1 entries. **Source:** derived, exact to rounding.
     """
-    system, gap, r = Equiangular(beta, n, flow, scheme, radius), _gap(start, n), float(radius)
+    system, gap, r = Equiangular(beta, n, flow, scheme, radius), check_gap(start, n), float(radius)
     states = [(gap, r)]
     for index in range(check_positive_int(count, "count", least=0)):
         gap, r = system.layer(gap, r, step, index * step)
@@ -287,53 +255,3 @@ def equiangular_layers(
 ) -> np.ndarray:
     """`rho` of :func:`equiangular_layer_path`, with its arguments."""
     return equiangular_layer_path(count, step, beta, n, flow, scheme, start=start, radius=radius).rho
-
-
-def _cross(
-    level: float, step: float, beta: float, n: int, flow: str, scheme: str | Scheme, start: float, most: int
-) -> tuple[int, float] | None:
-    """The first layer with ρ ≥ `level`, and the same as a fraction: log(1 − ρ) interpolated within the layer."""
-    system, gap, r = Equiangular(beta, n, flow, scheme), _gap(start, n), 1.0
-    wanted, before = _gap(level, n, "level"), _gap(start, n)
-    for index in range(most + 1):
-        if gap <= wanted:
-            inside = math.log(before / wanted) / math.log(before / gap) if index else 1.0
-            return index, max(index - 1.0 + inside, 0.0)
-        before = gap
-        gap, r = system.layer(gap, r, step, index * step)
-    return None
-
-
-def equiangular_layer_count(
-    level: float,
-    step: float,
-    beta: float,
-    n: int,
-    flow: str = "sa",
-    scheme: str | Scheme = "post",
-    *,
-    start: float = 0.0,
-    most: int = 100_000,
-) -> int | None:
-    """The first layer after which ρ ≥ `level`; `None` if `most` layers do not suffice."""
-    found = _cross(level, step, beta, n, flow, scheme, start, most)
-    return None if found is None else found[0]
-
-
-def equiangular_layer_time(
-    level: float,
-    step: float,
-    beta: float,
-    n: int,
-    flow: str = "sa",
-    scheme: str | Scheme = "post",
-    *,
-    start: float = 0.0,
-    most: int = 100_000,
-) -> float:
-    """t = ηℓ at which ρ reaches `level` in layers of step η, ℓ a fraction; infinity after `most` layers.
-
-    Within a layer log(1 − ρ) is interpolated linearly, so that the time is continuous in every parameter.
-    """
-    found = _cross(level, step, beta, n, flow, scheme, start, most)
-    return math.inf if found is None else step * found[1]

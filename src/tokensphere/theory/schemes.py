@@ -148,21 +148,26 @@ def _before(t: float, switch: float) -> bool:
     return t < switch - 1e-9 * max(1.0, switch)
 
 
-def ngpt_scheme(alpha: float = 1.0, *, original: bool = False) -> Scheme:
-    """nGPT with constant step α: N(y + ηα N(A)), or in its original form N(y + ηα(N(A) − y)); one limit for both.
+def ngpt_scheme(alpha: float | Callable[[float], float] = 1.0, *, original: bool = False) -> Scheme:
+    """nGPT with step α, a number or a function of t: N(y + ηα N(A)), or in its original form N(y + ηα(N(A) − y)); one
+    limit for both.
 
     **Raises:** `InputError` for an alpha that is not positive.
     """
-    alpha = check_real(alpha, "alpha", 0.0)
-    if alpha == 0:
-        raise InputError("alpha must be > 0, got 0")
+    if callable(alpha):
+        at, law = alpha, Law("exponential", "C exp(-2 int alpha)", "int alpha", -2.0)
+    else:
+        number = check_real(alpha, "alpha", 0.0)
+        if number == 0:
+            raise InputError("alpha must be > 0, got 0")
+        at, law = lambda t: number, Law("exponential", f"C e^{{-{2 * number:g} t}}", "t", -2.0 * number)
     return Scheme(
         "ngpt",
-        lambda reading, r, t: reading.length / alpha,
+        lambda reading, r, t: reading.length / at(t),
         lambda reading, r, t: 0.0,
-        lambda reading, r, step, t: (1.0 - step * alpha if original else 1.0, step * alpha / reading.length),
+        lambda reading, r, step, t: (1.0 - step * at(t) if original else 1.0, step * at(t) / reading.length),
         lambda t: True,
-        Law("exponential", f"C e^{{-{2 * alpha:g} t}}", "t", -2.0 * alpha),
+        law,
     )
 
 
