@@ -75,9 +75,10 @@ class Normalized(AbstractFlow):
     def _rates(self, points: Any, attended: Any, t: Any) -> Any:
         tokens, radii = self._split(points)
         arguments = tokens, radii, attended, t
-        slowdown = self.scheme.slowdown(*arguments)
-        turning = self.space.tangent(tokens, attended) / (slowdown[:, None] if np.ndim(slowdown) else slowdown)
-        return self.space.join(turning, self.scheme.radial_velocity(*arguments))
+        with np.errstate(divide="ignore", invalid="ignore"):  # A_i = 0: steppers name the token
+            slowdown = self.scheme.slowdown(*arguments)
+            turning = self.space.tangent(tokens, attended) / (slowdown[:, None] if np.ndim(slowdown) else slowdown)
+            return self.space.join(turning, self.scheme.radial_velocity(*arguments))
 
     def _split(self, points: Any) -> tuple[Any, Any]:
         """Tokens and radii, 1 where the scheme keeps none."""
@@ -86,7 +87,8 @@ class Normalized(AbstractFlow):
 
     def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
         tokens, radii = self._split(points)
-        states = self.scheme.layer(radii[:, None] * tokens, attended, step, t)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            states = self.scheme.layer(radii[:, None] * tokens, attended, step, t)
         length = lengths(states)
         after = namespace(states).where(self.scheme.normalised(t), 1.0, length[:, 0])
         return self.space.join(states / length, after)
@@ -118,7 +120,12 @@ class Normalized(AbstractFlow):
         points = self.check(tokens, radii)
         masses = None if weights is None else check_weights(weights, len(points))
         flow = self.resolve(len(points), np.shape(tokens)[1])
-        return np.asarray(self._rates(points, np.asarray(evaluate_attended(flow, points, masses, t)), t))
+        rates = np.asarray(self._rates(points, np.asarray(evaluate_attended(flow, points, masses, t)), t))
+        finite = np.isfinite(rates).all(axis=1)
+        if not finite.all():
+            i, name = int(np.argmin(finite)), type(self.scheme).__name__
+            raise InputError(f"token {i} has the attention output 0, and {name} divides by its length")
+        return rates
 
     def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
         """Points of tokens and radii that the scheme can start from. **Raises:** `InputError`."""
