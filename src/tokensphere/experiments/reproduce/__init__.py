@@ -74,6 +74,17 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry(
+        "C2",
+        "Equiangular tokens under every scheme",
+        "2510.22026; derived",
+        20,
+        "schemes:equiangular_reduction",
+        "collective",
+    ),
+    Entry("C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 25, "schemes:speeds", "collective"),
+    Entry("C4", "Exact changes of time between schemes", "derived", 5, "schemes:time_changes", "collective"),
+    Entry("C5", "Schemes under random weights", "survey, figure 4; derived", 30, "schemes:random_weights", "collective"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
