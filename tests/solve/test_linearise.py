@@ -169,6 +169,7 @@ def test_test_tokens_feel_but_are_not_felt():
         ({"weights": [0.5, 0.6]}, "sum to 1"),
         ({"flow": AlignmentFlow(np.diag([1.0, 2.0])), "derivative": "jvp"}, "attention flow"),
         ({"flow": ts.SelfAttention(2.0, attention=Circle()), "derivative": "jvp"}, "cannot be differentiated"),
+        ({"flow": ts.Normalized(ts.SelfAttention(2.0), "pre")}, "does not live on the sphere"),
     ],
 )
 def test_bad_input(options, message):

@@ -23,7 +23,7 @@ import numpy as np
 
 from tokensphere.attention import AbstractAttention, CircleSeries, Dense, SphereSeries
 from tokensphere.errors import InputError, check_positive_int, check_tokens, check_weights
-from tokensphere.flows import AbstractFlow, AttentionFlow, evaluate_field
+from tokensphere.flows import AbstractFlow, AttentionFlow, Sphere, evaluate_field
 from tokensphere.jaxsetup import jax, jnp
 from tokensphere.theory import Hypothesis
 
@@ -106,6 +106,8 @@ def linearise(
 
     **Raises:** `InputError`; :class:`SolveError` if the eigenvalues do not converge or the velocity is not finite.
     """
+    if not isinstance(flow.space, Sphere) or flow.breaks:
+        raise InputError(f"{type(flow).__name__} does not live on the sphere: linearise the flow that it wraps")
     points = check_tokens(tokens)
     n, dim = points.shape
     masses = check_weights(weights, n)
