@@ -175,4 +175,7 @@ def _group(study: Study) -> str | None:
         return None
     parts = (type(flow).__name__, flow.value, flow.query_key)
     kinds = [part if isinstance(part, str) else getattr(part, "shape", type(part).__name__) for part in parts]
-    return json.dumps([study.experiment, tokens.n, tokens.dim, solve.method, study.flow.shifted, *map(str, kinds)])
+    scheme = [study.flow.scheme, study.flow.original_form, study.flow.scale_logits]
+    return json.dumps(
+        [study.experiment, tokens.n, tokens.dim, solve.method, study.flow.shifted, *scheme, *map(str, kinds)]
+    )
