@@ -1,4 +1,4 @@
-"""What every normalisation scheme must satisfy, over any flow. Subclass :class:`SchemeSuite` with `case` and `cloud`."""
+"""What every normalisation scheme must satisfy over any flow. Use it by subclassing :class:`SchemeSuite`."""
 
 from dataclasses import dataclass
 
@@ -131,7 +131,13 @@ class SchemeSuite:
         step, count, given = 0.1, 6, case.radii(radii)
         x, r = tokens, np.ones(len(tokens)) if given is None else given
         run = ts.simulate(
-            case.make(), tokens, step * np.arange(count + 1), weights=masses, radii=given, method="layer", step_size=step
+            case.make(),
+            tokens,
+            step * np.arange(count + 1),
+            weights=masses,
+            radii=given,
+            method="layer",
+            step_size=step,
         )
         for layer in range(count):
             a = case.attended(x, masses, step * layer)

@@ -1,4 +1,4 @@
-"""Schemes through runs of tokens: equiangular oracles, reference values, time changes, the switch of Mix-LN, refusals."""
+"""Schemes through runs of tokens: equiangular oracles, reference values, changes of time, the switch of Mix-LN."""
 
 import dataclasses
 
@@ -226,7 +226,9 @@ def test_no_stage_sees_the_rules_of_the_other_side(switch):
     """By rounding t + (stop - t) may lie past the switch; until then radii are 1 to the last bit."""
     x = ts.sphere.uniform(5, 3, 4)
     for method in ("rk4", "dopri8", "tsit5"):
-        run = ts.simulate(under(MixNorm(switch)), x, [0, switch, switch + 0.3][switch == 0 :], method=method, step_size=0.1)
+        run = ts.simulate(
+            under(MixNorm(switch)), x, [0, switch, switch + 0.3][switch == 0 :], method=method, step_size=0.1
+        )
         before = run.time.values <= switch
         assert (run.radii.values[before] == 1).all()
         assert (run.radii.values[-1] > 1).any()
@@ -304,7 +306,9 @@ def test_ensembles_are_the_runs(scheme, method):
     *_, (last, _) = many.run(many.start(start))
     for member, x in zip(np.asarray(last.points).reshape(start.shape), tokens, strict=True):
         alone = ts.simulate(under(scheme), x, times, method=method, step_size=0.1)
-        np.testing.assert_allclose(STREAM.split(member)[0] if scheme != "ngpt" else member, alone.tokens[-1], atol=1e-12)
+        np.testing.assert_allclose(
+            STREAM.split(member)[0] if scheme != "ngpt" else member, alone.tokens[-1], atol=1e-12
+        )
 
 
 # -- what is refused -----------------------------------------------------------------------------------------------
@@ -317,7 +321,10 @@ X = ts.sphere.uniform(4, 3, 0)
     [
         (lambda: under("pree"), "unknown scheme 'pree'.*'pre'"),
         (lambda: normalization_named("layernorm"), "unknown scheme"),
-        (lambda: ts.Normalized(under("pre"), "peri"), "a scheme normalises a flow on the sphere, and Normalized is none"),
+        (
+            lambda: ts.Normalized(under("pre"), "peri"),
+            "a scheme normalises a flow on the sphere, and Normalized is none",
+        ),
         (lambda: MixNorm(-1.0), "switch must be a finite number >= 0, got -1"),
         (lambda: MixNorm(np.inf), "switch must be"),
         (lambda: NGPT(0.0), "alpha must be a finite number > 0, got 0"),

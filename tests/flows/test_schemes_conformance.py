@@ -9,7 +9,7 @@ from tokensphere.flows import NORMALIZATIONS
 
 OVER = [("sa", 3, "identity"), ("sa", 2, "identity"), ("usa-shifted", 3, "identity"), ("sa", 6, "matrices")]
 CASES = [SchemeCase(scheme, *over) for scheme in SCHEMES for over in OVER]
-FAST = [c for c in CASES if c.flow == "sa" and c.dim == 3 or c.scheme in ("pre", "peri")]
+FAST = [c for c in CASES if (c.flow == "sa" and c.dim == 3) or c.scheme in ("pre", "peri")]
 
 
 def marked(case):

@@ -193,7 +193,7 @@ class Integrator:
             lands = state.t + 1.01 * size >= stop
             taken = stop - state.t if lands and not self.method.layered else size
             if lands and stop == jump and state.t + taken > stop:
-                taken = float(np.nextafter(taken, 0.0))  # no stage sees, by rounding, the rules that hold after the jump
+                taken = float(np.nextafter(taken, 0.0))  # no stage lies, by rounding, after the jump
             if state.t + taken <= state.t:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
             outcome = yield Request(state, taken)

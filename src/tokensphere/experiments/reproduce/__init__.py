@@ -82,9 +82,18 @@ _ENTRIES: tuple[Entry, ...] = (
         "schemes:equiangular_reduction",
         "collective",
     ),
-    Entry("C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 25, "schemes:speeds", "collective"),
+    Entry(
+        "C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 25, "scheme_speeds:speeds", "collective"
+    ),
     Entry("C4", "Exact changes of time between schemes", "derived", 5, "schemes:time_changes", "collective"),
-    Entry("C5", "Schemes under random weights", "survey, figure 4; derived", 30, "schemes:random_weights", "collective"),
+    Entry(
+        "C5",
+        "Schemes under random weights",
+        "survey, figure 4; derived",
+        30,
+        "random_weights:random_weights",
+        "collective",
+    ),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}
