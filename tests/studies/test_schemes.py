@@ -168,7 +168,7 @@ def test_scaled_logits_have_no_curve():
 
 
 def test_many_processes_are_refused():
-    with pytest.raises(InputError, match="flow.scheme = 'pre' cannot be shared by many processes"):
+    with pytest.raises(InputError, match=r"flow\.scheme = 'pre' cannot be shared by many processes"):
         Prepared(study(flow__scheme="pre"), mesh=object())
 
 
