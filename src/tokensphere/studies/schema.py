@@ -67,8 +67,10 @@ class FlowStudy(_Section):
     scheme: Literal["post", "pre", "mix", "peri", "ngpt", "sqrt", "ln-scaling"] = Field(
         "post", description="normalisation scheme; post: unit tokens, the flow itself"
     )
-    switch: float | None = Field(None, ge=0, description="mix only: time at which Pre-LN follows Post-LN; None: 1")
-    alpha: float | None = Field(None, gt=0, description="ngpt only: step of the normalised attention output; None: 1")
+    switch: float | None = Field(None, ge=0, description="mix only: time at which Pre-LN follows Post-LN; 1 if unset")
+    alpha: float | None = Field(
+        None, gt=0, description="ngpt only: step of the normalised attention output; 1 if unset"
+    )
     original_form: bool = Field(False, description="ngpt only: layers N(y + step alpha (N(A) - y))")
     scale_logits: bool = Field(False, description="ln-scaling only: logits are divided by t + 1 as well")
 
@@ -110,7 +112,7 @@ class TokensStudy(_Section):
     key: str | None = Field(None, description="file: name of the array inside an .npz or .safetensors file")
     normalize: bool = Field(True, description="file: scale every row to unit length")
     radii: float | None = Field(
-        None, gt=0, description="radius of every token, for schemes that keep them (pre, peri, ln-scaling); None: 1"
+        None, gt=0, description="radius of every token, for schemes that keep them (pre, peri, ln-scaling); 1 if unset"
     )
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from .schemes import COLORS, NAMES
 __all__ = ["random_weights"]
 
 _C5_N, _C5_DIM, _C5_TIME, _C5_STEP, _C5_DRAWS, _C5_LIMITS = 32, 512, 10.0, 1.0, 6, 60
-_C5_LONG = 60  # layers of Pre-LN in infinite dimension
+_C5_LONG = 300  # layers of Pre-LN in infinite dimension
 _KAIMING = 2.0  # variance of the entries times their number in a row
 
 
@@ -40,7 +40,7 @@ def random_weights(progress: Progress) -> Outcome:
     progress(0.8, "infinite dimension")
     with one_blas_thread():
         limits = {name: _in_the_limit(make(), layers) for name, make in NORMALIZATIONS.items()}
-        deep = _in_the_limit(NORMALIZATIONS["pre"](), _C5_LONG)
+        deep = _in_the_limit(NORMALIZATIONS["pre"](), _C5_LONG, 20)
     verdicts = []
     means, errors = {}, {}
     for name in NORMALIZATIONS:
@@ -128,14 +128,14 @@ def _drawn(draw: int, layers: int) -> tuple[dict[str, list[float]], np.ndarray]:
     return cosines, np.array(square)
 
 
-def _in_the_limit(rules: AbstractNormalization, layers: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean cosines and mean square radii, (draws, layers + 1) each, in infinite dimension.
+def _in_the_limit(rules: AbstractNormalization, layers: int, many: int = _C5_LIMITS) -> tuple[np.ndarray, np.ndarray]:
+    """Mean cosines and mean square radii, (`many` draws, layers + 1) each, in infinite dimension.
 
     With G the Gram matrix of the unit tokens, logits of fresh Q, K are jointly Gaussian, σ²√G N √G with N (n, n)
     standard normal and σ² d the variance scale; V turns everything to directions of its own, so that A is orthogonal to
     all tokens and has the Gram matrix σ² W G Wᵀ, W the attention weights.                               [derived]
     """
-    n, many, rng = _C5_N, _C5_LIMITS, np.random.default_rng(55)
+    n, rng = _C5_N, np.random.default_rng(55)
     cosines, squares = np.zeros((many, layers + 1)), np.ones((many, layers + 1))
     gram, radii = np.broadcast_to(np.eye(n), (many, n, n)), np.ones((many, n))
     nothing = np.zeros((many * n, n))
