@@ -69,7 +69,7 @@ class FlowStudy(_Section):
     )
     switch: float | None = Field(None, ge=0, description="mix only: time at which Pre-LN follows Post-LN; 1 if unset")
     alpha: float | None = Field(
-        None, gt=0, description="ngpt only: step of the normalised attention output; 1 if unset"
+        None, gt=0, description="ngpt only: step of the normalised output; 1 if unset"
     )
     original_form: bool = Field(False, description="ngpt only: layers N(y + step alpha (N(A) - y))")
     scale_logits: bool = Field(False, description="ln-scaling only: logits are divided by t + 1 as well")
