@@ -30,6 +30,7 @@ _SUBMODULES = (
 )
 _NAMES = {
     "InputError": "errors",
+    "MultiHead": "flows",
     "Normalized": "flows",
     "SelfAttention": "flows",
     "UnnormalizedSelfAttention": "flows",
@@ -54,11 +55,12 @@ if TYPE_CHECKING:
         theory,
     )
     from .errors import InputError
-    from .flows import Normalized, SelfAttention, UnnormalizedSelfAttention
+    from .flows import MultiHead, Normalized, SelfAttention, UnnormalizedSelfAttention
     from .solve import simulate
 
 __all__ = [
     "InputError",
+    "MultiHead",
     "Normalized",
     "SelfAttention",
     "UnnormalizedSelfAttention",

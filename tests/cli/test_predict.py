@@ -201,4 +201,6 @@ def test_schemes(call):
 )
 def test_schemes_refuse(call, options, message):
     code, out, err = call("predict", "--beta", "2", *options)
-    assert code == 2 and message in err and not out
+    assert code == 2
+    assert message in err
+    assert not out

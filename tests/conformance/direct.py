@@ -52,7 +52,7 @@ def _matrix(given, dim):
     )
 
 
-def velocity(tokens, weights, beta, value, query_key, kind, skip_self=False):
+def velocity(tokens, weights, beta, value, query_key, kind, skip_self=False, causal=False):
     """dx_i/dt term by term, token by token, as the formula is written. `kind`: sa, usa or usa-shifted."""
     n, dim = tokens.shape
     v, b = _matrix(value, dim), _matrix(query_key, dim)
@@ -62,6 +62,8 @@ def velocity(tokens, weights, beta, value, query_key, kind, skip_self=False):
         kernel = np.array([w * np.exp(beta * (x @ b @ y - 1.0)) for y, w in zip(tokens, weights, strict=True)])
         if skip_self:
             kernel[i] = 0.0
+        if causal:
+            kernel[i + 1 :] = 0.0
         scale = 1.0 / kernel.sum() if kind == "sa" else np.exp(beta) if kind == "usa" else 1.0
         attention = scale * sum(c * (v @ y) for c, y in zip(kernel, tokens, strict=True))
         out[i] = attention - (x @ attention) * x

@@ -78,3 +78,11 @@ def test_families_have_colours_of_their_own():
     assert len(set(family_colors(range(20)).values())) == 20
     assert family_colors([2])[2] == family_colors(range(5))[2]
     assert len(set(family_colors([1, 30]).values())) == 2
+
+
+def test_one_scale_for_both_axes():
+    turn = np.linspace(0, 2 * np.pi, 50)
+    circle = (Curve("", np.cos(turn), 0.2 * np.sin(turn)),)
+    for equal in (True, False):
+        figure = figures.panels([Panel("a circle", "x", "y", circle, equal=equal)], "found")
+        assert (figure.get_axes()[0].get_aspect() == 1.0) is equal

@@ -76,3 +76,17 @@ def test_monotone_record():
     assert observe.energy_monotone([0], [1.0]).monotone
     with pytest.raises(InputError, match="tolerance"):
         observe.energy_monotone([0], [1.0], tolerance=-1)
+
+
+def test_staircase_energy():
+    """In (0, 1], 2βe^{−β} E, and Σ m² of clusters far apart, at any beta."""
+    tokens, masses = sphere.from_angles([0.0, 1.0, 2.5]), [0.5, 0.3, 0.2]
+    assert observe.staircase_energy(tokens, 2000.0, masses) == pytest.approx(0.38, rel=1e-12)
+    assert observe.staircase_energy(tokens, 3.0, masses) == pytest.approx(
+        6.0 * math.exp(-3) * observe.energy(tokens, 3.0, masses), rel=1e-12
+    )
+    assert observe.staircase_energy(tokens, 0.0) == 1.0
+    assert observe.staircase_energy(np.tile([[0.6, 0.8]], (4, 1)), 1e6) == pytest.approx(1.0, abs=1e-12)
+    assert observe.staircase_energy(np.tile([[0.6, 0.8]], (4, 1)), 1e6) <= 1.0
+    with pytest.raises(InputError):
+        observe.staircase_energy(tokens, -1.0)

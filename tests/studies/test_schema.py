@@ -236,6 +236,7 @@ CHANGES = {
     "flow.kind": "sa",
     "flow.beta": 5.000000000000001,
     "flow.shifted": True,
+    "flow.causal": True,
     "flow.value": -1.0,
     "flow.query_key": 2.0,
     "tokens.law": "cap",

@@ -73,12 +73,15 @@ def test_alpha_that_varies_with_time():
     same = equiangular_path(np.log1p([0.5, 3.0]), 2, 16, "sa", "ngpt")
     np.testing.assert_allclose(path.rho, same.rho, atol=1e-10)
     row = predict_schemes(2, 16, [varying], level=0.5)[0]
-    assert row.constant is None and row.against == "int alpha"
+    assert row.constant is None
+    assert row.against == "int alpha"
 
 
 def test_tokens_at_rest_have_no_end():
     row = predict_schemes(2, 4, ["pre"], start=-1 / 3, step=0.1, dim=2)[0]
-    assert math.isinf(row.time) and row.constant is None and row.layers is None
+    assert math.isinf(row.time)
+    assert row.constant is None
+    assert row.layers is None
     assert row.hypotheses[0].holds is False
     assert json.loads(json.dumps(row.to_dict()))["time"] is None
 

@@ -45,7 +45,7 @@ class Sharded(AbstractAttention):
         if not self.inner.shareable:
             raise InputError(
                 f"{type(self.inner).__name__} attention cannot be shared by many processes; "
-                "use Circle, Harmonic, Polynomial, or Dense without a mask"
+                "use Circle, Harmonic, Polynomial, or Dense without a mask and not causal"
             )
 
     @property

@@ -134,7 +134,9 @@ def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
     dim = study.tokens.dim if prepared.experiment.ensembles else dim
     scale = flow.query_key if flow.isotropic and flow.query_key is not None else 1.0
     reason = choose(n, dim, beta=flow.beta * abs(scale), isotropic=flow.isotropic, shared=shard is not None).explain()
-    if prepared.attention_asked != "auto":
+    if flow.causal:
+        reason = "dense: causal, every token sees those before it and itself"
+    elif prepared.attention_asked != "auto":
         reason = f"{prepared.attention_asked}: asked for by name"
     if prepared.experiment.ensembles:
         reason = f"dense: {study.tokens.ensemble} members at once"

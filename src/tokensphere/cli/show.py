@@ -283,6 +283,9 @@ def _show_clusters(console: Console, p: EmergencePrediction) -> None:
         if state.drift_rates:
             rows.append(["drift rates", number(sorted(set(state.drift_rates)))])
             rows.append(["time to break up from 1e-4", number(state.lifetime(1e-4))])
+    # What only holds without noise is not among the predictions with it.
+    names = ("clusters at the end", "probability of an open hemisphere", "rate of 1 - rho at the end")
+    rows += [[q.name, number(q.value)] for q in p.predictions if q.name in names]
     if rows:
         _show_pairs(console, "Clusters", rows)
 

@@ -147,6 +147,8 @@ class AlignmentExperiment(AbstractExperiment):
     def obstacle(self, setting: Setting) -> str | None:
         if setting.law != "uniform":
             return f"the equiangular curve starts from independent uniform tokens, and tokens.law is '{setting.law}'"
+        if setting.flow.causal:
+            return "the equiangular curve is for tokens that all see each other, and the flow is causal"
         for name in ("value", "query_key"):
             matrix = getattr(setting.flow, name)
             if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):

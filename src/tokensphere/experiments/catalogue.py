@@ -69,7 +69,8 @@ class Curve:
 class Panel:
     """Curves over common axes.
 
-    **Fields:** `title`; `x`, `y`, what the axes show, with units; `curves`; `log_x`, `log_y`, logarithmic axes.
+    **Fields:** `title`; `x`, `y`, what the axes show, with units; `curves`; `log_x`, `log_y`, logarithmic axes;
+    `equal`, one scale for both axes (a circle is round).
     """
 
     title: str
@@ -78,6 +79,7 @@ class Panel:
     curves: tuple[Curve, ...]
     log_x: bool = False
     log_y: bool = False
+    equal: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "curves", tuple(self.curves))

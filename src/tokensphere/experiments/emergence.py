@@ -84,6 +84,8 @@ class Setting:
                 else "it turns tokens at another speed"
             )
             return f"the predictions are for flow.scheme = 'post', and under '{self.scheme}' {other}"
+        if self.flow.causal:
+            return "the predictions are for tokens that all see each other, and the flow is causal"
         for name in ("value", "query_key"):
             matrix = getattr(self.flow, name)
             if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):
@@ -327,6 +329,8 @@ def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
         return not_applicable(name, f"noise of intensity {setting.noise:g} moves tokens against the gradient too")
     if setting.scaled_logits:
         return not_applicable(name, "with scaled logits the energy itself changes with time")
+    if setting.flow.causal:
+        return not_applicable(name, "causal attention has no energy: what one token sees, another does not")
     if setting.flow.gradient_sign is None:
         return not_applicable(name, "this flow is no gradient flow (V is not B or -B, or B is not symmetric)")
     if seen.energy is None:

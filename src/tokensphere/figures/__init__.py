@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .alignment import aligned_pairs
+from .cluster_tree import cluster_tree
 from .density import density
 from .energy import energy
 from .files import emergence_figures, png_bytes, save_figures
@@ -14,6 +15,7 @@ from .trajectories import trajectories
 
 __all__ = [
     "aligned_pairs",
+    "cluster_tree",
     "density",
     "emergence_figures",
     "energy",

@@ -73,7 +73,7 @@ def _scaled(setting: Setting) -> bool:
 
 
 def _missing(setting: Setting) -> str:
-    return "the energy exceeds the floating-point range" if setting.flow.symmetric else "this flow has no energy"
+    return "the energy exceeds the floating-point range" if setting.flow.has_energy else "this flow has no energy"
 
 
 def reference_levels(

@@ -60,6 +60,8 @@ def _curves(axes: Axes, panel: Panel) -> None:
         axes.set_xscale("log")
     if panel.log_y:
         axes.set_yscale("log")
+    if panel.equal:
+        axes.set_aspect("equal", adjustable="box")
     numbers, free = [], 0
     for curve in panel.curves:
         numbers.append(free if curve.color is None else curve.color)

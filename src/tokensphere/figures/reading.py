@@ -114,6 +114,7 @@ def describe(run: xarray.Dataset, setting: Setting) -> str:
     name += "" if setting.scheme == "post" else f" under '{setting.scheme}'"
     sizes = run.sizes
     number = f"{sizes['token']:,}".replace(",", "\N{THIN SPACE}")
+    name += " (causal)" * setting.flow.causal
     text = f"{name},  $\\beta$ = {short(setting.flow.beta)},  $d$ = {sizes['component']},  $n$ = {number}"
     for symbol, matrix in (("V", setting.flow.value), ("B", setting.flow.query_key)):
         if matrix is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from .alignment import AlignmentFlow
 from .base import AbstractFlow, AttentionFlow, evaluate_attended, evaluate_field
 from .ensemble import EnsembleFlow
+from .frozen import Frozen
+from .multi_head import MultiHead
 from .normalization import (
     NGPT,
     NORMALIZATIONS,
@@ -35,8 +37,10 @@ __all__ = [
     "AttentionFlow",
     "EnsembleFlow",
     "Euclidean",
+    "Frozen",
     "LayerNormScaling",
     "MixNorm",
+    "MultiHead",
     "Normalized",
     "PeriNorm",
     "PostNorm",

@@ -112,21 +112,32 @@ def _matrix(value: Any, name: str) -> Any:
     return jnp.asarray(array)
 
 
+def _ordered(attention: AbstractAttention | None, causal: bool) -> AbstractAttention | None:
+    """The backend, told that it is causal where the flow is."""
+    if attention is None or not causal:
+        return attention
+    if not isinstance(attention, Dense):
+        raise InputError(f"{type(attention).__name__} attention cannot be causal; use Dense, or attention=None")
+    return dataclasses.replace(attention, causal=True)
+
+
 class AttentionFlow(AbstractFlow):
     """dx_i/dt = P_{x_i} of an attention output with logits β x_iᵀB x_j and values V x_j.
 
     **Fields:** `beta` ≥ 0; `value` V and `query_key` B = QᵀK, each `None` (identity), a number (multiple of the
     identity) or a (dim, dim) matrix; `attention`, a backend, or `None` to let :func:`tokensphere.attention.choose`
-    pick one by the number of tokens.
+    pick one by the number of tokens; `causal`: token i sees tokens j ≤ i only, in the numerator and in Z_i
+    [2411.04990]. The order of the tokens then matters, and there is no energy.
 
     **Raises:** `InputError` if beta is negative or not finite, or a matrix is not square, finite or of the tokens'
-    dimension.
+    dimension, or the attention of a causal flow is not :class:`tokensphere.attention.Dense`.
     """
 
     beta: float
     value: Any = None
     query_key: Any = None
     attention: AbstractAttention | None = None
+    causal: bool = eqx.field(static=True, default=False)
 
     def __init__(
         self,
@@ -134,11 +145,14 @@ class AttentionFlow(AbstractFlow):
         value: Any = None,
         query_key: Any = None,
         attention: AbstractAttention | None = None,
+        causal: bool = False,
     ) -> None:
         self.beta = beta if is_traced(beta) else check_beta(beta)
         self.value = _matrix(value, "value")
         self.query_key = _matrix(query_key, "query_key")
-        self.attention = attention
+        # A causal sum makes the flow causal: what has no energy must not claim one.
+        self.causal = bool(causal) or (isinstance(attention, Dense) and attention.causal)
+        self.attention = _ordered(attention, self.causal)
 
     # -- what a subclass says ---------------------------------------------------------------------------------
 
@@ -165,11 +179,15 @@ class AttentionFlow(AbstractFlow):
     def resolve(self, n: int, dim: int, *, shared: bool = False) -> Self:
         """See :class:`AbstractFlow`. With `shared` the choice is the same on every machine, so that processes agree."""
         self._check_dim(dim)
+        if self.causal and shared:
+            raise InputError("causal attention cannot be shared by many processes; run it in one")
         if self.attention is not None:
             if self.attention.isotropic_only and not self.isotropic:
                 name = type(self.attention).__name__
                 raise InputError(f"{name} attention needs a query_key that is a number, not a matrix; use Dense")
             return dataclasses.replace(self, attention=self._informed(self.attention))
+        if self.causal:
+            return dataclasses.replace(self, attention=self._informed(Dense()))
         norm = 1.0 if self.query_key is None else float(np.linalg.norm(np.atleast_2d(self.query_key), 2))
         chosen = choose(n, dim, beta=self.beta * norm, isotropic=self.isotropic, shared=shared).attention
         return dataclasses.replace(self, attention=self._informed(chosen))
@@ -260,9 +278,14 @@ class AttentionFlow(AbstractFlow):
         return bool(np.abs(b - b.T).max() <= 1e-14 * np.abs(b).max())
 
     @property
+    def has_energy(self) -> bool:
+        """Whether there is an energy at all: B is symmetric, and all tokens see each other."""
+        return self.symmetric and not self.causal
+
+    @property
     def gradient_sign(self) -> int | None:
         """+1 if the flow ascends its energy (B symmetric, V = cB, c > 0), −1 if it descends (c < 0), else `None`."""
-        if not self.symmetric:
+        if not self.has_energy:
             return None
         value = 1.0 if self.value is None else self.value
         query_key = 1.0 if self.query_key is None else self.query_key
@@ -281,7 +304,7 @@ class AttentionFlow(AbstractFlow):
 
         For β = 0 the limit up to its constant: ½ Σ_ij w_i w_j x_iᵀB x_j.
 
-        **Raises:** `InputError` if B is not symmetric (there is no energy), or if E overflows.
+        **Raises:** `InputError` if B is not symmetric or the flow is causal (there is no energy), or if E overflows.
         """
         tokens, weights = self._energy_input(tokens, weights)
         if self.beta == 0:
@@ -329,6 +352,8 @@ class AttentionFlow(AbstractFlow):
         return Attended(np.asarray(log_z), np.asarray(mean))
 
     def _energy_input(self, tokens: Any, weights: Any) -> tuple[np.ndarray, np.ndarray]:
+        if self.causal:
+            raise InputError("this flow has no energy: causal attention is not symmetric in its tokens")
         if not self.symmetric:
             raise InputError("this flow has no energy: query_key is not symmetric")
         tokens = check_tokens(tokens)

@@ -16,6 +16,7 @@ from tokensphere.errors import InputError, check_weights
 from tokensphere.jaxsetup import is_traced, jnp, namespace
 
 from .base import AbstractFlow, AttentionFlow, evaluate_attended
+from .multi_head import MultiHead
 from .normalization import AbstractNormalization, normalization_named
 from .space import SPHERE, STREAM, AbstractSpace, Sphere, lengths
 
@@ -112,7 +113,7 @@ class Normalized(AbstractFlow):
     def _velocities(self, tokens: Any, weights: Any, radii: Any, t: Any) -> Any:
         if is_traced(tokens, weights, radii, t, self):
             inner = self.flow
-            if isinstance(inner, AttentionFlow):
+            if isinstance(inner, AttentionFlow | MultiHead):
                 inner = inner._differentiable(*np.shape(tokens))
             each = jnp.broadcast_to(jnp.asarray(1.0 if radii is None else radii), len(tokens))
             points = self.space.join(tokens, each)

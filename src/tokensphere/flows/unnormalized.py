@@ -38,8 +38,9 @@ class UnnormalizedSelfAttention(AttentionFlow):
         query_key: Any = None,
         shifted: bool = False,
         attention: AbstractAttention | None = None,
+        causal: bool = False,
     ) -> None:
-        super().__init__(beta, value, query_key, attention)
+        super().__init__(beta, value, query_key, attention, causal)
         self.shifted = bool(shifted)
         if not is_traced(self.beta, self.query_key):
             norm = 1.0 if self.query_key is None else float(np.linalg.norm(np.atleast_2d(self.query_key), 2))

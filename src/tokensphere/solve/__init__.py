@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .batch import run_batch
 from .checkpoint import CheckpointError, load_checkpoint, remove_checkpoint, save_checkpoint
+from .clocked import ClockedFlow
+from .coarsen import coarsen, default_delta
 from .ensemble import Ensemble
 from .events import Event, Fired, Moment, all_within, energy_slope_below, linear_exit
 from .evolve import evolve
@@ -19,6 +21,7 @@ from .tableaus import METHODS, Tableau, tableau
 __all__ = [
     "METHODS",
     "CheckpointError",
+    "ClockedFlow",
     "DensityLinearisation",
     "Ensemble",
     "Event",
@@ -32,6 +35,8 @@ __all__ = [
     "State",
     "Tableau",
     "all_within",
+    "coarsen",
+    "default_delta",
     "degree_content",
     "deviation",
     "energy_slope_below",

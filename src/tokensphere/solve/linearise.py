@@ -185,7 +185,7 @@ def _way(flow: AbstractFlow, derivative: str | None, n: int, dim: int) -> tuple[
         raise InputError(f"{type(flow.attention).__name__} attention cannot be differentiated; use Dense")
     if flow.attention is None:
         series = {2: CircleSeries, 3: SphereSeries}.get(dim)
-        if series is None or n <= _DIRECT or not flow.isotropic:
+        if series is None or n <= _DIRECT or not flow.isotropic or flow.causal:
             chosen: AbstractAttention = Dense()
         else:
             # Rows whose Z is lost beside the largest, e^{2β} times it, must be summed directly: not at moderate β.

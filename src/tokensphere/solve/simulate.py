@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tokensphere.errors import InputError, check_times, check_weights
-from tokensphere.flows import AbstractFlow, AttentionFlow
+from tokensphere.flows import AbstractFlow, AttentionFlow, MultiHead
 from tokensphere.parallel import Shard, TokenMesh
 
 from .events import Event
@@ -76,7 +76,7 @@ def simulate(
     if mesh is None:
         resolved = flow.resolve(len(points), np.shape(tokens)[1])
     else:
-        if not isinstance(flow, AttentionFlow):
+        if not isinstance(flow, AttentionFlow | MultiHead):
             raise InputError(f"{type(flow).__name__} cannot be shared by many processes")
         shard = Shard.of(mesh, len(points))
         resolved = flow.resolve(*points.shape, shared=True).shard(mesh)

@@ -66,9 +66,11 @@ def build_flow(study: Study) -> AttentionFlow:
     backend = None if spec.attention == "auto" else BACKENDS[spec.attention]()
     flow: AttentionFlow
     if spec.kind == "sa":
-        flow = SelfAttention(spec.beta, value, query_key, attention=backend)
+        flow = SelfAttention(spec.beta, value, query_key, attention=backend, causal=spec.causal)
     else:
-        flow = UnnormalizedSelfAttention(spec.beta, value, query_key, shifted=spec.shifted, attention=backend)
+        flow = UnnormalizedSelfAttention(
+            spec.beta, value, query_key, shifted=spec.shifted, attention=backend, causal=spec.causal
+        )
     needed = _DIMS.get(spec.attention)
     if needed is not None and not (flow.isotropic and study.tokens.dim == needed):
         raise InputError(f"flow.attention = '{spec.attention}' needs dim {needed} and a query_key that is a number")
@@ -162,7 +164,7 @@ def build_members(study: Study) -> tuple[AttentionFlow, np.ndarray]:
     _check_memory(spec.n * spec.ensemble, min(spec.dim, spec.n))
     flow = build_flow(study)
     scale = flow.beta * (1.0 if flow.query_key is None else flow.query_key) if flow.isotropic else None
-    few = scale is not None and 0 <= scale <= MAX_WHOLE_BETA and spec.n <= _FEW
+    few = scale is not None and 0 <= scale <= MAX_WHOLE_BETA and spec.n <= _FEW and not flow.causal
     flow = dataclasses.replace(flow, attention=Whole() if few else Dense()).resolve(spec.n, spec.dim)
     seeds = np.random.SeedSequence(study.seed).spawn(spec.ensemble)
     spanned = spec.n < spec.dim and np.ndim(flow.value) == 0 and flow.isotropic

@@ -122,7 +122,7 @@ class Prepared:
         matrix = 1.0 if self.flow.query_key is None else self.flow.query_key
         largest_logit = study.flow.beta * float(np.linalg.norm(np.atleast_2d(matrix), 2))
         self.shifted = study.flow.shifted or largest_logit > 500
-        self.has_energy = self.flow.symmetric and largest_logit - study.flow.beta * self.shifted <= 700
+        self.has_energy = self.flow.has_energy and largest_logit - study.flow.beta * self.shifted <= 700
 
     @property
     def keeps_radii(self) -> bool:

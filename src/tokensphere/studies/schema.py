@@ -60,6 +60,7 @@ class FlowStudy(_Section):
     ] = Field(
         "auto", description="backend of the interaction sum; circle ones need dim 2, harmonic and sphere ones dim 3"
     )
+    causal: bool = Field(False, description="token i sees tokens j <= i only; needs attention = 'dense' (or 'auto')")
     noise: float = Field(
         0.0, ge=0, description="tau of independent noise sqrt(2 tau) dW on the sphere; needs method strang or geodesic"
     )
@@ -68,9 +69,7 @@ class FlowStudy(_Section):
         "post", description="normalisation scheme; post: unit tokens, the flow itself"
     )
     switch: float | None = Field(None, ge=0, description="mix only: time at which Pre-LN follows Post-LN; 1 if unset")
-    alpha: float | None = Field(
-        None, gt=0, description="ngpt only: step of the normalised output; 1 if unset"
-    )
+    alpha: float | None = Field(None, gt=0, description="ngpt only: step of the normalised output; 1 if unset")
     original_form: bool = Field(False, description="ngpt only: layers N(y + step alpha (N(A) - y))")
     scale_logits: bool = Field(False, description="ln-scaling only: logits are divided by t + 1 as well")
 
@@ -89,6 +88,12 @@ class FlowStudy(_Section):
                 raise ValueError(f"{name} = {shown} needs scheme = '{scheme}', got '{self.scheme}'")
         if self.noise and self.scheme != "post":
             raise ValueError(f"noise = {self.noise:g} needs scheme = 'post', got '{self.scheme}'")
+        return self
+
+    @model_validator(mode="after")
+    def _causal_needs_dense(self) -> FlowStudy:
+        if self.causal and self.attention not in ("auto", "dense"):
+            raise ValueError(f"causal = true needs attention = 'dense' (or 'auto'), got '{self.attention}'")
         return self
 
 
@@ -208,6 +213,12 @@ class Study(_Section):
             raise ValueError(f"tokens.radii = {radii:g}: flow.scheme = '{scheme}' has radii 1; use one of {known}")
         return self
 
+    @model_validator(mode="after")
+    def _slope_needs_energy(self) -> Study:
+        if self.flow.causal and self.solve.stop_slope is not None:
+            raise ValueError(f"solve.stop_slope = {self.solve.stop_slope:g}: a causal flow has no energy; unset it")
+        return self
+
     def to_json(self) -> str:
         """Every key with its value, in a fixed order."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -227,6 +238,8 @@ class Study(_Section):
         for section, key in (*(("flow", name) for name in ("scheme", *_SCHEME_OPTIONS)), ("tokens", "radii")):
             if data[section][key] in (None, False, "post"):  # likewise those without a scheme
                 data[section].pop(key)
+        if not self.flow.causal:  # likewise
+            data["flow"].pop("causal")
         for key in ("checkpoint_seconds", "max_steps"):
             data["solve"].pop(key)
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,6 +1,19 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
+from .caps import CapsPrediction, caps
+from .causal import causal_limit, causal_pair_product
+from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
+from .clocks import (
+    CLOCKS,
+    clock_reading,
+    convert_log_time,
+    log_clock_rate,
+    log_pair_time,
+    meeting_angle,
+    pair_clock_time,
+    pair_constant,
+)
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
@@ -17,6 +30,15 @@ from .equiangular import (
 )
 from .equiangular_levels import equiangular_layer_count, equiangular_layer_time, equiangular_time
 from .exit_law import ExitLaw, exit_law, tokens_needed
+from .first_state import first_state, kernel_modes
+from .fixed_centres import centre_force, centre_stiffness, fixed_centres
+from .global_collapse import (
+    collapse_predictions,
+    gap_bound,
+    high_dimension_bound,
+    mean_field_rate,
+    terminal_rate,
+)
 from .grenier import Expansion, grenier_expansion
 from .growth import (
     FLOWS,
@@ -52,6 +74,7 @@ from .records import DIAGNOSES, Diagnosis, Hypothesis, Prediction, to_json
 from .rotations import rotation_rates
 from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
+from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -63,10 +86,12 @@ from .timescales import (
 )
 
 __all__ = [
+    "CLOCKS",
     "DIAGNOSES",
     "FLOWS",
     "SCHEMES",
     "AlignmentLimit",
+    "CapsPrediction",
     "CircleKernel",
     "ClusterState",
     "DegreeRate",
@@ -87,16 +112,29 @@ __all__ = [
     "RunnerUp",
     "Scheme",
     "SchemePrediction",
+    "Staircase",
+    "StaircaseStep",
     "TimeScales",
     "alignment_limit",
     "alignment_orbit",
     "alignment_probability",
     "antipodal_exponent",
     "antipodal_threshold",
+    "cap_mass",
+    "caps",
+    "causal_limit",
+    "causal_pair_product",
+    "centre_angle",
+    "centre_count",
+    "centre_force",
+    "centre_stiffness",
     "circle_kernel",
+    "clock_reading",
     "cluster_angles",
     "cluster_energy",
+    "collapse_predictions",
     "competing_beta",
+    "convert_log_time",
     "critical_gamma",
     "critical_kappa",
     "critical_noise",
@@ -117,6 +155,9 @@ __all__ = [
     "equiangular_time",
     "exit_law",
     "first_merger",
+    "first_state",
+    "fixed_centres",
+    "gap_bound",
     "gradient_limit",
     "grenier_expansion",
     "grenier_order",
@@ -128,18 +169,24 @@ __all__ = [
     "heat_regime",
     "heat_variance",
     "hemisphere_probability",
+    "high_dimension_bound",
     "k_cluster_state",
+    "kernel_modes",
     "kernel_rates",
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
     "lifetime_constant",
     "linear_room",
+    "log_clock_rate",
     "log_growth_rates",
     "log_normaliser",
+    "log_pair_time",
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_rate",
+    "meeting_angle",
     "merger_time",
     "mix_scheme",
     "near_uniform",
@@ -148,10 +195,13 @@ __all__ = [
     "noisy_exit",
     "noisy_order_parameter",
     "order_at_rest",
+    "pair_clock_time",
+    "pair_constant",
     "pair_in_clock",
     "pair_product",
     "pair_rate",
     "pair_time",
+    "parking_density",
     "partition",
     "predict_emergence",
     "predict_schemes",
@@ -164,11 +214,15 @@ __all__ = [
     "scheme_named",
     "self_term_factor",
     "self_term_slowdown",
+    "staircase",
     "stationary_order_parameter",
+    "strong_centre_count",
+    "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
     "two_cluster_lifetime",
     "uniform_energy",
+    "well_prepared",
     "white_noise_tokens",
 ]

@@ -27,10 +27,10 @@ def hemisphere_probability(n: int, dim: int) -> float:
 
     **Arguments:** `n` ≥ 1; `dim` ≥ 2. **Returns:** float; 1 for n ≤ dim. **Raises:** `InputError`.
     """
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
     n, dim = check_positive_int(n, "n"), check_dim(dim)
-    return 1.0 if n <= dim else float(binom.cdf(dim - 1, n - 1, 0.5))
+    return 1.0 if n <= dim else float(bdtr(dim - 1, n - 1, 0.5))
 
 
 def rank_collapse(layers: int, beta: float, n: int, *, gap: float, flow: str = "sa") -> np.ndarray:

@@ -15,6 +15,7 @@ from .degrees import dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
 from .exit_law import exit_law, tokens_needed
+from .global_collapse import collapse_predictions
 from .growth import (
     RateOverflowError,
     check_flow,
@@ -334,6 +335,8 @@ def predict_emergence(
     }
     start = (None, "not measured") if not amplitudes else (rough is None, f"degree {rough}" if rough else "A_k small")
     predictions = _predictions({**fields, "start": start}, times.rate, log_constant, order)
+    if not noise:
+        predictions += collapse_predictions(beta, dim, n, flow)
     diagnoses = diagnose(
         k_max=k_max,
         second=second,

@@ -42,6 +42,22 @@ class Entry:
 
 
 _ENTRIES: tuple[Entry, ...] = (
+    Entry(
+        "C18",
+        "Causal attention: a pair, and Renyi centres",
+        "2411.04990; derived",
+        20,
+        "causal:causal_tokens",
+        "collective",
+    ),
+    Entry(
+        "C19",
+        "Free tokens end at fixed centres",
+        "2411.04990, corrected",
+        10,
+        "fixed_centres:frozen_centres",
+        "collective",
+    ),
     Entry("M1", "Propagation of chaos: W1 between n tokens and the density", "2410.23228; derived", 120, "chaos:chaos"),
     Entry("M2", "Dominant degree over beta and dimension", "2410.23228; derived", 2, "rates:dominant_degrees"),
     Entry("M3", "Growth rates from quiet, mixed and random starts", "2410.23228; derived", 20, "rates:growth"),
@@ -74,6 +90,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M24", "Zonal density in three dimensions: reference", "derived", 1, "zonal:zonal_reference"),
     Entry("M24b", "Zonal, spherical and token solvers agree", "derived", 4, "zonal:three_solvers"),
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
+    Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry(
         "C2",
         "Equiangular tokens under every scheme",
@@ -94,6 +111,15 @@ _ENTRIES: tuple[Entry, ...] = (
         "random_weights:random_weights",
         "collective",
     ),
+    Entry("C7", "One cluster: the film", "2312.10794", 5, "movie:one_cluster", "collective"),
+    Entry("C12", "Lifetimes of two clusters", "derived", 8, "metastability:two_cluster_lifetimes", "collective"),
+    Entry("C13", "The staircase figure", "2512.01868, figure 2", 12, "staircase:staircase_figure", "collective"),
+    Entry("C14", "The staircase in log time", "2410.06833", 3, "metastability:theorem_staircase", "collective"),
+    Entry(
+        "C15", "The kinetic example, merger by merger", "2410.06833", 8, "metastability:kinetic_example", "collective"
+    ),
+    Entry("C16", "Pairing in the log clock", "derived", 5, "metastability:pairing_clock", "collective"),
+    Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
 )
 
 ITEMS: dict[str, Entry] = {entry.id: entry for entry in _ENTRIES}

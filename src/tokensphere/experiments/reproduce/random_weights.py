@@ -49,12 +49,13 @@ def random_weights(progress: Progress) -> Outcome:
         errors[name] = 3.0 * float(np.hypot(np.std(ends, ddof=1), np.std(wanted)) / np.sqrt(_C5_DRAWS))
         title = f"{NAMES[name]}: mean cosine at T = {_C5_TIME:g}, against d to infinity, 3 errors + 0.02"
         verdicts.append(compare(title, *means[name], errors[name] + 0.02))
-    order, seen = (sorted(NORMALIZATIONS, key=lambda s, which=which: -means[s][which]) for which in (0, 1))
+    order = sorted(means, key=lambda name: -means[name][0])
+    seen = sorted(means, key=lambda name: -means[name][1])
     apart = [(a, b) for i, a in enumerate(order) for b in order[i + 1 :] if _differ(a, b, means, errors)]
     held = sum(means[a][1] > means[b][1] for a, b in apart)
-    shown = [", ".join(NAMES[name] for name in names) for names in (order, seen)]
+    listed, measured = (", ".join(NAMES[name] for name in names) for names in (order, seen))
     text = f"{held} of the {len(apart)} pairs that are predicted more than 3 errors apart are in this order"
-    verdicts.append(exact("order of the schemes by mean cosine", held == len(apart), *shown, text))
+    verdicts.append(exact("order of the schemes by mean cosine", held == len(apart), listed, measured, text))
     walk = np.sqrt(np.mean(limits["pre"][1], axis=0))
     square = float(np.mean(radii[:, -1]))
     title = "Pre-LN: mean r^2 at T, a random walk of independent steps eta A"
