@@ -231,6 +231,7 @@ def test_a_study_survives_json():
 
 
 CHANGES = {
+    "flow.scheme": "peri",
     "seed": 1,
     "flow.kind": "sa",
     "flow.beta": 5.000000000000001,
@@ -301,7 +302,8 @@ def test_explain_lists_every_key():
     }.items():
         known |= {f"{section}.{name}" for name in model.model_fields}
     assert len(listed) == len(set(listed))
-    assert set(listed) == known == set(CHANGES) | set(NEUTRAL) | {"experiment", "flow.noise"}
+    options = {"flow.switch", "flow.alpha", "flow.original_form", "flow.scale_logits", "tokens.radii"}  # of schemes
+    assert set(listed) == known == set(CHANGES) | set(NEUTRAL) | options | {"experiment", "flow.noise"}
     by_key = {key: rest for key, *rest in rows}
     assert by_key["flow.beta"][:2] == ["9.0", "5.0"]
     assert "tsit5, dopri8" in by_key["solve.method"][2]

@@ -142,8 +142,10 @@ def _announce(console: Console, prepared: Prepared, folder: Path) -> None:
         reason = f"dense: {study.tokens.ensemble} members at once"
     step = f"rtol {spec.rtol:g}" if spec.step_size is None else f"step {spec.step_size:g}"
     console.print(
-        f"[bold]{study.name}[/bold]: {study.flow.kind.upper()}, beta = {flow.beta:g}, n = {n:,}, dim = {dim}, "
-        f"{study.tokens.law} start, seed {study.seed}, to t = {prepared.times[-1]:g} with {spec.method}, "
+        f"[bold]{study.name}[/bold]: {study.flow.kind.upper()}"
+        f"{'' if prepared.scheme is None else f' under scheme {study.flow.scheme}'}, "
+        f"beta = {flow.beta:g}, n = {n:,}, dim = {dim}, {study.tokens.law} start, "
+        f"seed {study.seed}, to t = {prepared.times[-1]:g} with {spec.method}, "
         f"{step}\nattention {reason}\nrun folder {folder}\n"
         + ("" if shard is None else f"{shard.mesh.size} processes, {shard.block:,} tokens each\n"),
         soft_wrap=True,

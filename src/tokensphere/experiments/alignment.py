@@ -13,13 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tokensphere.errors import InputError
-from tokensphere.flows import AttentionFlow, UnnormalizedSelfAttention
+from tokensphere.flows import NGPT, AbstractNormalization, AttentionFlow, MixNorm, UnnormalizedSelfAttention
 from tokensphere.observe import AlignmentSeries
 from tokensphere.theory import (
+    SCHEMES,
     Hypothesis,
     Prediction,
+    Scheme,
     equiangular_layer_time,
     equiangular_time,
+    mix_scheme,
+    ngpt_scheme,
     to_json,
 )
 
@@ -37,7 +41,8 @@ _HIGH_DIM, _LOW_BETA, _TOLERANCE = 128, 4.0, 0.15  # where, and how well, partic
 @dataclass(frozen=True)
 class Setting:
     """What the experiment needs to know: the flow, `n` tokens of dimension `dim`, their `law`, the `threshold` of an
-    aligned pair and the step of a `layer` (`None` for a flow in continuous time)."""
+    aligned pair and the step of a `layer` (`None` for a flow in continuous time); the normalisation `scheme` (`None`:
+    Post-LN), its name and the first `radius`."""
 
     flow: AttentionFlow
     n: int
@@ -45,6 +50,19 @@ class Setting:
     law: str
     threshold: float
     layer: float | None
+    scheme: AbstractNormalization | None = None
+    scheme_name: str = "post"
+    radius: float = 1.0
+
+    @property
+    def law_of_scheme(self) -> Scheme:
+        """The scheme in :mod:`tokensphere.theory`, with its options."""
+        if isinstance(self.scheme, MixNorm):
+            return mix_scheme(self.scheme.switch)
+        if isinstance(self.scheme, NGPT):
+            assert isinstance(self.scheme.alpha, int | float)
+            return ngpt_scheme(self.scheme.alpha, original=self.scheme.original)
+        return SCHEMES[self.scheme_name]
 
     @property
     def kind(self) -> str:
@@ -119,7 +137,9 @@ class AlignmentExperiment(AbstractExperiment):
     def setting(self, facts: Facts) -> Setting:
         if facts.n < 2:
             raise InputError("experiment = 'alignment' speaks of pairs and needs tokens.n >= 2")
-        return Setting(facts.flow, facts.n, facts.dim, facts.law, facts.measure["threshold"], facts.layer)
+        threshold = facts.measure["threshold"]
+        normalisation = facts.scheme, facts.scheme_name, facts.radius
+        return Setting(facts.flow, facts.n, facts.dim, facts.law, threshold, facts.layer, *normalisation)
 
     def series(self, setting: Setting) -> AlignmentSeries:
         return AlignmentSeries(setting.threshold)
@@ -133,6 +153,8 @@ class AlignmentExperiment(AbstractExperiment):
             matrix = getattr(setting.flow, name)
             if matrix is not None and not (np.ndim(matrix) == 0 and matrix == 1.0):
                 return f"the equiangular curve is for V = B = I, and {name} is given"
+        if getattr(setting.scheme, "scale_logits", False):
+            return "the equiangular curve of LN-Scaling is for logits that are not scaled"
         return None
 
     def predict(
@@ -143,7 +165,9 @@ class AlignmentExperiment(AbstractExperiment):
             Hypothesis(f"dim >= {_HIGH_DIM}", setting.dim >= _HIGH_DIM, f"dim = {setting.dim}"),
             Hypothesis(f"beta <= {_LOW_BETA:g}", beta <= _LOW_BETA, f"beta = {beta:g}"),
             Hypothesis("flow = sa", kind == "sa", f"flow = {kind}"),
+            Hypothesis("scheme = post", setting.scheme is None, f"scheme = {setting.scheme_name}"),
         )
+        rules: dict[str, Any] = {"scheme": setting.law_of_scheme, "radius": setting.radius}
 
         def made(name: str, value: float, formula: str) -> Prediction:
             found = value if np.isfinite(value) else None
@@ -151,11 +175,11 @@ class AlignmentExperiment(AbstractExperiment):
             return Prediction(name, found, "time", formula, "2312.10794", hypotheses, validity)
 
         flow_crossing = made(
-            "crossing in the flow", equiangular_time(level, beta, n, kind), "gamma_beta(t) = threshold"
+            "crossing in the flow", equiangular_time(level, beta, n, kind, **rules), "gamma_beta(t) = threshold"
         )
         if setting.layer is None:
             return AlignmentPrediction(flow_crossing, flow_crossing)
-        in_layers = equiangular_layer_time(level, setting.layer, beta, n, kind)
+        in_layers = equiangular_layer_time(level, setting.layer, beta, n, kind, **rules)
         formula = "1-rho' = (1-rho)(1+step(a-b))^2/r'^2, t = step * layer"
         return AlignmentPrediction(made("crossing in layers", in_layers, formula), flow_crossing)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
-from tokensphere.flows import AttentionFlow
+from tokensphere.flows import AbstractNormalization, AttentionFlow
 
 from .verdicts import Verdict
 
@@ -31,7 +31,8 @@ class Facts:
 
     `flow`, resolved; `law` of the tokens, their number `n` and dimension `dim`, `ensemble` independent draws;
     `times` of the frames; `layer`, the step of one layer, or `None` for a flow in continuous time; `degrees` of
-    the order parameters; `measure`, the study's thresholds by name; `noise` τ of √(2τ) dW.
+    the order parameters; `measure`, the study's thresholds by name; `noise` τ of √(2τ) dW; the normalisation `scheme`
+    (`None`: Post-LN), its name and the `radius` of the tokens at first.
     """
 
     flow: AttentionFlow
@@ -44,6 +45,9 @@ class Facts:
     degrees: np.ndarray
     measure: Mapping[str, Any]
     noise: float = 0.0
+    scheme: AbstractNormalization | None = None
+    scheme_name: str = "post"
+    radius: float = 1.0
 
 
 class AbstractExperiment(abc.ABC):

@@ -49,7 +49,8 @@ class Setting:
     `threshold` of the exit of the linear phase, `cluster_angle` and `cluster_mass` for counting clusters,
     `layer_step` to translate time into depth, `degrees` of the order parameters; `iid_uniform`: whether the tokens
     were drawn independently from the uniform law, of which alone the law of the race speaks; `layers`: discrete
-    layers instead of continuous time; `noise` τ of √(2τ) dW.
+    layers instead of continuous time; `noise` τ of √(2τ) dW; `scheme`, the name of the normalisation scheme, and
+    whether it scales the logits.
     """
 
     flow: AttentionFlow
@@ -61,6 +62,8 @@ class Setting:
     iid_uniform: bool = True
     layers: bool = False
     noise: float = 0.0
+    scheme: str = "post"
+    scaled_logits: bool = False
 
     @property
     def kind(self) -> str:
@@ -74,6 +77,13 @@ class Setting:
         """Why the theory of the uniform law does not speak about this flow, or `None`."""
         if self.layers:
             return "the predictions are for the flow in continuous time, and method = 'layer' takes discrete layers"
+        if self.scheme != "post":
+            other = (
+                "its clock is 2 sqrt(t+1) - 2: the same tokens under 'post' at that time"
+                if self.scheme == "sqrt"
+                else "it turns tokens at another speed"
+            )
+            return f"the predictions are for flow.scheme = 'post', and under '{self.scheme}' {other}"
         if self.flow.causal:
             return "the predictions are for tokens that all see each other, and the flow is causal"
         for name in ("value", "query_key"):
@@ -317,6 +327,8 @@ def _energy(setting: Setting, seen: EmergenceMeasurement) -> Verdict:
     name = "energy is monotone"
     if setting.noise:
         return not_applicable(name, f"noise of intensity {setting.noise:g} moves tokens against the gradient too")
+    if setting.scaled_logits:
+        return not_applicable(name, "with scaled logits the energy itself changes with time")
     if setting.flow.causal:
         return not_applicable(name, "causal attention has no energy: what one token sees, another does not")
     if setting.flow.gradient_sign is None:
@@ -360,6 +372,8 @@ class EmergenceExperiment(AbstractExperiment):
             iid_uniform=facts.law == "uniform",
             layers=facts.layer is not None,
             noise=facts.noise,
+            scheme=facts.scheme_name,
+            scaled_logits=getattr(facts.scheme, "scale_logits", False),
         )
 
     def obstacle(self, setting: Setting) -> str | None:

@@ -10,6 +10,7 @@ from .files import emergence_figures, png_bytes, save_figures
 from .order import order_parameters
 from .panels import panels
 from .phase_diagram import phase_diagram
+from .radii import radii
 from .trajectories import trajectories
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "panels",
     "phase_diagram",
     "png_bytes",
+    "radii",
     "save_figures",
     "trajectories",
 ]

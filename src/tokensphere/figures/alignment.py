@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -47,14 +47,17 @@ def aligned_pairs(
     below.legend(frameon=False, loc="lower right")
     beta = short(setting.flow.beta)
     above.set_title(
-        f"{setting.kind.upper()}, beta = {beta}, d = {setting.dim}, n = {setting.n}, {seen.members} members"
+        f"{setting.kind.upper()}{'' if setting.scheme is None else f' ({setting.scheme_name})'}, beta = {beta}, "
+        f"d = {setting.dim}, n = {setting.n}, {seen.members} members"
     )
     headline(figure, text)
     return figure
 
 
 def _curve(times: np.ndarray, setting: Setting) -> np.ndarray:
+    rules: dict[str, Any] = {"scheme": setting.law_of_scheme, "radius": setting.radius}
     if setting.layer is None:
-        return equiangular_curve(times, setting.flow.beta, setting.n, setting.kind)
+        return equiangular_curve(times, setting.flow.beta, setting.n, setting.kind, **rules)
     layers = np.round(times / setting.layer).astype(int)
-    return equiangular_layers(int(layers[-1]), setting.layer, setting.flow.beta, setting.n, setting.kind)[layers]
+    count, beta = int(layers[-1]), setting.flow.beta
+    return equiangular_layers(count, setting.layer, beta, setting.n, setting.kind, **rules)[layers]

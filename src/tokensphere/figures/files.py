@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .density import density
 from .energy import energy
 from .order import order_parameters
+from .radii import radii
 from .style import DPI, in_style
 from .trajectories import trajectories
 
@@ -30,7 +31,8 @@ def emergence_figures(
     prediction: EmergencePrediction | None,
     seen: EmergenceMeasurement,
 ) -> dict[str, Figure]:
-    """Every figure of the emergence experiment: trajectories, order_parameters, density and energy.
+    """Every figure of the emergence experiment: trajectories, order_parameters, density and energy, and radii
+    where the run has them.
 
     **Arguments:** `run` as opened from its folder; `setting` and `prediction` of the experiment (`None`: no theory
     speaks about this flow); `seen`, what was measured in the run.
@@ -42,6 +44,7 @@ def emergence_figures(
         "order_parameters": order_parameters,
         "density": density,
         "energy": energy,
+        **({"radii": radii} if "radii" in run else {}),
     }
     return {name: make(run, setting, prediction, seen) for name, make in makers.items()}
 

@@ -111,6 +111,7 @@ def time_label(setting: Setting) -> str:
 def describe(run: xarray.Dataset, setting: Setting) -> str:
     """The parameters in one line."""
     name = {"sa": "SA", "usa": "USA", "usa-shifted": "USA (shifted)"}[setting.kind]
+    name += "" if setting.scheme == "post" else f" under '{setting.scheme}'"
     sizes = run.sizes
     number = f"{sizes['token']:,}".replace(",", "\N{THIN SPACE}")
     name += " (causal)" * setting.flow.causal

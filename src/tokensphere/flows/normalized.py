@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from tokensphere.errors import InputError, check_weights
-from tokensphere.jaxsetup import is_traced, namespace
+from tokensphere.jaxsetup import is_traced, jnp, namespace
 
 from .base import AbstractFlow, AttentionFlow, evaluate_attended
 from .multi_head import MultiHead
@@ -76,9 +76,10 @@ class Normalized(AbstractFlow):
     def _rates(self, points: Any, attended: Any, t: Any) -> Any:
         tokens, radii = self._split(points)
         arguments = tokens, radii, attended, t
-        slowdown = self.scheme.slowdown(*arguments)
-        turning = self.space.tangent(tokens, attended) / (slowdown[:, None] if np.ndim(slowdown) else slowdown)
-        return self.space.join(turning, self.scheme.radial_velocity(*arguments))
+        with np.errstate(divide="ignore", invalid="ignore"):  # A_i = 0: steppers name the token
+            slowdown = self.scheme.slowdown(*arguments)
+            turning = self.space.tangent(tokens, attended) / (slowdown[:, None] if np.ndim(slowdown) else slowdown)
+            return self.space.join(turning, self.scheme.radial_velocity(*arguments))
 
     def _split(self, points: Any) -> tuple[Any, Any]:
         """Tokens and radii, 1 where the scheme keeps none."""
@@ -87,7 +88,8 @@ class Normalized(AbstractFlow):
 
     def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
         tokens, radii = self._split(points)
-        states = self.scheme.layer(radii[:, None] * tokens, attended, step, t)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            states = self.scheme.layer(radii[:, None] * tokens, attended, step, t)
         length = lengths(states)
         after = namespace(states).where(self.scheme.normalised(t), 1.0, length[:, 0])
         return self.space.join(states / length, after)
@@ -100,25 +102,31 @@ class Normalized(AbstractFlow):
 
         **Raises:** `InputError` that names what is wrong with the input.
         """
-        return np.asarray(self.space.split(self._velocities(tokens, weights, radii, t))[0])
+        turning: np.ndarray = self.space.split(self._velocities(tokens, weights, radii, t))[0]
+        return turning
 
     def radial_velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """dr_i/dt (n,), zero where the scheme keeps no radii. Arguments as :meth:`velocity`."""
         rates = self.space.split(self._velocities(tokens, weights, radii, t))[1]
-        return np.zeros(len(tokens)) if rates is None else np.asarray(rates)
+        return np.zeros(len(tokens)) if rates is None else rates
 
     def _velocities(self, tokens: Any, weights: Any, radii: Any, t: Any) -> Any:
-        if is_traced(tokens, weights, radii, self):
+        if is_traced(tokens, weights, radii, t, self):
             inner = self.flow
             if isinstance(inner, AttentionFlow | MultiHead):
                 inner = inner._differentiable(*np.shape(tokens))
-            ones = namespace(tokens).ones(len(tokens))
-            points = self.space.join(tokens, ones if radii is None else radii)
+            each = jnp.broadcast_to(jnp.asarray(1.0 if radii is None else radii), len(tokens))
+            points = self.space.join(tokens, each)
             return dataclasses.replace(self, flow=inner).field(points, weights, t)
         points = self.check(tokens, radii)
         masses = None if weights is None else check_weights(weights, len(points))
         flow = self.resolve(len(points), np.shape(tokens)[1])
-        return self._rates(points, np.asarray(evaluate_attended(flow, points, masses, t)), t)
+        rates = np.asarray(self._rates(points, np.asarray(evaluate_attended(flow, points, masses, t)), t))
+        finite = np.isfinite(rates).all(axis=1)
+        if not finite.all():
+            i, name = int(np.argmin(finite)), type(self.scheme).__name__
+            raise InputError(f"token {i} has the attention output 0, and {name} divides by its length")
+        return rates
 
     def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
         """Points of tokens and radii that the scheme can start from. **Raises:** `InputError`."""

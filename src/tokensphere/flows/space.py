@@ -162,5 +162,5 @@ def check_radii(radii: Any, n: int) -> np.ndarray:
     bad = ~(np.isfinite(array) & (array > 0))
     if bad.any():
         i = int(np.argmax(bad))
-        raise InputError(f"radius {i} must be a finite number > 0, got {array[i]!r}")
+        raise InputError(f"radius {i} must be a finite number > 0, got {float(array[i])!r}")
     return array

@@ -44,6 +44,7 @@ _CAPTIONS = {
         "Energy and mean squared speed over the phases of the run. Dotted: the energy of the uniform law and of equal "
         "clusters."
     ),
+    "radii": "Radii of the tokens under the normalisation scheme: median, 10 to 90 % and all of them.",
 }
 
 

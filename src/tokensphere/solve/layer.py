@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from tokensphere.flows import AbstractFlow, evaluate_attended
 from tokensphere.jaxsetup import jnp
@@ -39,5 +40,7 @@ def layer(flow: AbstractFlow, t: float, size: float, points: Any, attended: Any,
     """
     if flow.on_host:
         new = flow.layer(points, attended, size, t)
+        if not np.isfinite(new).all():  # the loop names the token
+            return new, attended
         return new, evaluate_attended(flow, new, weights, t + size)
     return _compiled(flow, jnp.asarray(t), jnp.asarray(size), points, attended, weights)

@@ -163,7 +163,8 @@ class Integrator:
         begin = self._array(points)
         t = float(self.times[0])
         evaluate = evaluate_attended if self.method.layered else evaluate_field
-        velocity = evaluate(self._stepped, begin, self._weights, t)
+        velocity = evaluate(self._stepped, begin, self._weights, np.nextafter(t, np.inf) if t in self._breaks else t)
+        self._check_finite(Attempt(begin, velocity), t)
         if self.control is not None:
             tolerance = self.control.tolerance
             size = initial_step(self._stepped, self.method, tolerance, t, begin, velocity, self._weights, self._mesh)
@@ -193,6 +194,8 @@ class Integrator:
             # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
             lands = state.t + 1.01 * size >= stop
             taken = stop - state.t if lands and not self.method.layered else size
+            if lands and stop == jump and state.t + taken > stop:
+                taken = float(np.nextafter(taken, 0.0))  # no stage lies, by rounding, after the jump
             if state.t + taken <= state.t:
                 raise SolveError(f"the step size vanished at t = {state.t:g} (size {taken:g}); is the field smooth?")
             outcome = yield Request(state, taken)

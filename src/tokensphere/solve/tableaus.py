@@ -36,7 +36,8 @@ class Tableau:
     @property
     def nodes(self) -> tuple[float, ...]:
         """The times c_i of the stages, as fractions of the step."""
-        return (0.0, *(float(sum(row)) for row in self.rows))
+        ends = (float(sum(row)) for row in self.rows)
+        return (0.0, *(1.0 if abs(end - 1.0) < 1e-14 else end for end in ends))  # no stage lies past its step
 
     @property
     def first_same_as_last(self) -> bool:

@@ -14,7 +14,16 @@ from tokensphere.attention import BACKENDS, Dense, Whole
 from tokensphere.attention.whole import MAX_WHOLE_BETA
 from tokensphere.errors import InputError, check_times
 from tokensphere.experiments import AbstractExperiment
-from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
+from tokensphere.flows import (
+    NGPT,
+    NORMALIZATIONS,
+    AbstractNormalization,
+    AttentionFlow,
+    LayerNormScaling,
+    MixNorm,
+    SelfAttention,
+    UnnormalizedSelfAttention,
+)
 from tokensphere.solve import Event, all_within, energy_slope_below, linear_exit
 from tokensphere.theory import dominant_degree
 
@@ -25,6 +34,7 @@ __all__ = [
     "build_events",
     "build_flow",
     "build_members",
+    "build_scheme",
     "build_times",
     "build_tokens",
     "check_ensemble",
@@ -84,6 +94,18 @@ def build_flow(study: Study) -> AttentionFlow:
     if needed is not None and not (flow.isotropic and study.tokens.dim == needed):
         raise InputError(f"flow.attention = '{spec.attention}' needs dim {needed} and a query_key that is a number")
     return flow
+
+
+def build_scheme(study: Study) -> AbstractNormalization | None:
+    """The normalisation scheme of a study; `None` for Post-LN, which is the flow itself."""
+    spec = study.flow
+    if spec.scheme == "post":
+        return None
+    if spec.scheme == "mix":
+        return MixNorm() if spec.switch is None else MixNorm(spec.switch)
+    if spec.scheme == "ngpt":
+        return NGPT(1.0 if spec.alpha is None else spec.alpha, original=spec.original_form)
+    return LayerNormScaling(spec.scale_logits) if spec.scheme == "ln-scaling" else NORMALIZATIONS[spec.scheme]()
 
 
 def _check_memory(n: int, dim: int) -> None:

@@ -18,7 +18,7 @@ from tokensphere.observe import clusters
 from tokensphere.solve import Ensemble, Integrator, SolveError, State, remove_checkpoint
 
 from .interrupt import held_back
-from .store import largest_clusters
+from .store import RunStore, largest_clusters
 from .team import Store
 
 if TYPE_CHECKING:
@@ -179,6 +179,9 @@ class TokensRecorder:
         if "order" not in seen:
             seen = seen | self._spectrum()
         tokens = self._crew.write_tokens(self._store, self.ledger.next_frame, np.asarray(self.state.tokens))
+        if self.state.radii is not None:
+            assert isinstance(self._store, RunStore)  # a team takes no such flow
+            self._store.write_radii(self.ledger.next_frame, np.asarray(self.state.radii))
         row = {"time": self.state.t, **seen}
         if tokens is not None:  # on the leader of a team, and on a process alone
             found = clusters(tokens, measure.cluster_angle, prepared.weights)

@@ -19,7 +19,7 @@ import numpy as np
 from tokensphere.attention import BACKENDS
 from tokensphere.errors import InputError, check_weights
 from tokensphere.experiments import AbstractExperiment, Facts, experiment
-from tokensphere.flows import AttentionFlow
+from tokensphere.flows import AbstractFlow, AttentionFlow, Normalized
 from tokensphere.parallel import TokenMesh
 from tokensphere.solve import Ensemble, Integrator, State, load_checkpoint
 
@@ -28,6 +28,7 @@ from .build import (
     build_events,
     build_flow,
     build_members,
+    build_scheme,
     build_times,
     build_tokens,
     check_ensemble,
@@ -52,7 +53,8 @@ class Prepared:
     the tokens of a member span.
 
     `mesh`: a team of processes of which this is one. `tokens`, `weights` and `flow` are those of the whole study;
-    `own_weights` and `own_flow` those that this process works with.
+    `own_weights` and `own_flow` those that this process works with. `moving` is `own_flow` under the normalisation
+    scheme of the study: what is integrated.
     """
 
     def __init__(self, study: Study, mesh: TokenMesh | None = None) -> None:
@@ -64,6 +66,11 @@ class Prepared:
                 "run it by one process, or spread a sweep over many"
             )
         check_ensemble(study, self.experiment)
+        self.scheme = build_scheme(study)
+        if mesh is not None and self.scheme is not None:
+            raise InputError(
+                f"flow.scheme = '{study.flow.scheme}' cannot be shared by many processes; run it by one process"
+            )
         self.weights: np.ndarray | None = None
         if self.experiment.ensembles:
             self.flow, self.tokens = build_members(study)
@@ -77,6 +84,7 @@ class Prepared:
             self.study = study.with_settings({"flow.attention": chosen})
         self.crew: Crew = Solo() if mesh is None else Team(mesh, n)
         self.own_flow, self.own_weights = self.crew.share(self.flow), self.crew.masses(self.weights)
+        self.moving: AbstractFlow = self.own_flow if self.scheme is None else Normalized(self.own_flow, self.scheme)
         self.times = build_times(study)
         self.degrees = build_degrees(study, dim)
         self.setting = self.experiment.setting(_facts(study, self.flow, n, dim, self.times, self.degrees))
@@ -84,7 +92,7 @@ class Prepared:
         self.integrator: Integrator | Ensemble
         if self.experiment.ensembles:
             self.integrator = Ensemble(
-                self.flow,
+                self.moving,
                 len(self.tokens),
                 self.times,
                 self.experiment.series(self.setting),
@@ -97,7 +105,7 @@ class Prepared:
             self.order = np.zeros(0)
         else:
             self.integrator = Integrator(
-                self.own_flow,
+                self.moving,
                 self.own_weights,
                 self.times,
                 method=spec.method,
@@ -118,6 +126,19 @@ class Prepared:
         self.has_energy = self.flow.has_energy and largest_logit - study.flow.beta * self.shifted <= 700
 
     @property
+    def keeps_radii(self) -> bool:
+        """Whether tokens have radii."""
+        return self.scheme is not None and self.scheme.keeps_radii
+
+    def _points(self) -> np.ndarray:
+        """Where this process starts: its tokens, with their radii where the scheme keeps them."""
+        tokens = self.crew.take(self.tokens)
+        if not self.keeps_radii:
+            return tokens
+        radius = 1.0 if self.study.tokens.radii is None else self.study.tokens.radii
+        return np.concatenate([tokens, np.full((*tokens.shape[:-1], 1), radius)], axis=-1)
+
+    @property
     def key(self) -> str:
         """A hash of everything the numbers depend on: the study, the tokens, the matrices."""
         digest = hashlib.sha256(self.study.hash.encode())
@@ -135,7 +156,7 @@ class Prepared:
         """Size of all frames on disk, about."""
         if self.experiment.ensembles:
             return len(self.times) * len(self.tokens) * 8 * 2
-        return len(self.times) * self.tokens.nbytes
+        return len(self.times) * (self.tokens.nbytes + self.keeps_radii * 8 * len(self.tokens))
 
     def run(
         self, folder: Path, *, resume: bool, report: Callable[[Progress], None] | None = None, wait: float = 0.0
@@ -206,7 +227,7 @@ class Prepared:
     def _begin(self, folder: Path) -> Recorder:
         """Lay out the run folder and save the first frame and checkpoint."""
         self.crew.lead(lambda: check_room(folder, self._room))
-        start = self.integrator.start(self.crew.take(self.tokens))
+        start = self.integrator.start(self._points())
         self.crew.lead(lambda: self._lay_out(folder, start))
         recorder = self._recorder(folder, self.crew.store(folder / "run.zarr"), start, 0)
         recorder.begin()
@@ -230,6 +251,7 @@ class Prepared:
             dim=self.tokens.shape[1],
             degrees=self.degrees,
             spectral=self.spectral,
+            radii=self.keeps_radii,
             attributes=attributes,
             **({} if shard is None else {"chunk": shard.chunk}),
         )
@@ -287,8 +309,10 @@ class Prepared:
 def _facts(study: Study, flow: AttentionFlow, n: int, dim: int, times: np.ndarray, degrees: np.ndarray) -> Facts:
     layer = study.solve.step_size if study.solve.method == "layer" else None
     measure = study.measure.model_dump()
-    noise = study.flow.noise
-    return Facts(flow, study.tokens.law, n, dim, study.tokens.ensemble, times, layer, degrees, measure, noise)
+    law, ensemble, noise, radius = study.tokens.law, study.tokens.ensemble, study.flow.noise, study.tokens.radii
+    scheme = build_scheme(study)
+    radius = 1.0 if radius is None else radius
+    return Facts(flow, law, n, dim, ensemble, times, layer, degrees, measure, noise, scheme, study.flow.scheme, radius)
 
 
 def _absolute(study: Study) -> Study:

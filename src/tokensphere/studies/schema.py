@@ -42,6 +42,11 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+# The scheme that each option belongs to, and the schemes whose tokens may start from any radius.
+_SCHEME_OPTIONS = {"switch": "mix", "alpha": "ngpt", "original_form": "ngpt", "scale_logits": "ln-scaling"}
+_ANY_RADIUS = ("pre", "peri", "ln-scaling")
+
+
 class FlowStudy(_Section):
     """The velocity field."""
 
@@ -66,10 +71,29 @@ class FlowStudy(_Section):
         0.0, ge=0, description="tau of independent noise sqrt(2 tau) dW on the sphere; needs method strang or geodesic"
     )
 
+    scheme: Literal["post", "pre", "mix", "peri", "ngpt", "sqrt", "ln-scaling"] = Field(
+        "post", description="normalisation scheme; post: unit tokens, the flow itself"
+    )
+    switch: float | None = Field(None, ge=0, description="mix only: time at which Pre-LN follows Post-LN; 1 if unset")
+    alpha: float | None = Field(None, gt=0, description="ngpt only: step of the normalised output; 1 if unset")
+    original_form: bool = Field(False, description="ngpt only: layers N(y + step alpha (N(A) - y))")
+    scale_logits: bool = Field(False, description="ln-scaling only: logits are divided by t + 1 as well")
+
     @model_validator(mode="after")
     def _shift_needs_usa(self) -> FlowStudy:
         if self.shifted and self.kind != "usa":
             raise ValueError("shifted = true needs kind = 'usa'")
+        return self
+
+    @model_validator(mode="after")
+    def _options_fit_the_scheme(self) -> FlowStudy:
+        for name, scheme in _SCHEME_OPTIONS.items():
+            value = getattr(self, name)
+            if value not in (None, False) and self.scheme != scheme:
+                shown = str(value).lower() if value is True else f"{value:g}"
+                raise ValueError(f"{name} = {shown} needs scheme = '{scheme}', got '{self.scheme}'")
+        if self.noise and self.scheme != "post":
+            raise ValueError(f"noise = {self.noise:g} needs scheme = 'post', got '{self.scheme}'")
         return self
 
     @model_validator(mode="after")
@@ -98,6 +122,9 @@ class TokensStudy(_Section):
     path: str | None = Field(None, description="file: an .npy, .npz or .safetensors file of shape (n, dim)")
     key: str | None = Field(None, description="file: name of the array inside an .npz or .safetensors file")
     normalize: bool = Field(True, description="file: scale every row to unit length")
+    radii: float | None = Field(
+        None, gt=0, description="radius of every token, for schemes that keep them (pre, peri, ln-scaling); 1 if unset"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> TokensStudy:
@@ -185,6 +212,14 @@ class Study(_Section):
         return self
 
     @model_validator(mode="after")
+    def _radii_need_a_scheme(self) -> Study:
+        radii, scheme = self.tokens.radii, self.flow.scheme
+        if radii is not None and scheme not in _ANY_RADIUS and not (scheme == "mix" and radii == 1):
+            known = ", ".join(f"'{name}'" for name in _ANY_RADIUS)
+            raise ValueError(f"tokens.radii = {radii:g}: flow.scheme = '{scheme}' has radii 1; use one of {known}")
+        return self
+
+    @model_validator(mode="after")
     def _slope_needs_energy(self) -> Study:
         if self.flow.causal and self.solve.stop_slope is not None:
             raise ValueError(f"solve.stop_slope = {self.solve.stop_slope:g}: a causal flow has no energy; unset it")
@@ -206,6 +241,9 @@ class Study(_Section):
         data["flow"].pop("attention")
         if not self.flow.noise:  # runs without noise keep the hash that they had before there was any
             data["flow"].pop("noise")
+        for section, key in (*(("flow", name) for name in ("scheme", *_SCHEME_OPTIONS)), ("tokens", "radii")):
+            if data[section][key] in (None, False, "post"):  # likewise those without a scheme
+                data[section].pop(key)
         if not self.flow.causal:  # likewise
             data["flow"].pop("causal")
         for key in ("checkpoint_seconds", "max_steps"):

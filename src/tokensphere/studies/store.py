@@ -1,6 +1,7 @@
 """A run on disk: one zarr v3 group, written as the run goes on, read with xarray.
 
     tokens(time, token, component)   weights(token)            time(time)
+    radii(time, token), where the scheme keeps them
     order(time, degree)              energy(time)              speed(time)
     clusters(time)                   cluster_mass(time, cluster)             cluster_position(time, cluster, component)
     step_time, step_size, step_error, step_speed (step)        [dim 2: step_order(step, degree), step_energy(step)]
@@ -59,13 +60,16 @@ class RunStore:
         degrees: np.ndarray,
         spectral: bool,
         attributes: dict[str, Any],
+        radii: bool = False,
         chunk: int = _TOKENS_PER_CHUNK,
     ) -> RunStore:
-        """A new, empty store. `spectral`: order parameters and energy are kept for every step as well; `chunk`: how
-        many tokens are stored together."""
+        """A new, empty store. `spectral`: order parameters and energy are kept for every step as well; `radii`: those
+        of the tokens too; `chunk`: how many tokens are stored together."""
         group, array = _new_group(path, attributes)
         frames, n, top = len(times), len(weights), len(degrees)
         array("tokens", ("time", "token", "component"), (frames, n, dim), (1, min(n, chunk), dim))
+        if radii:
+            array("radii", ("time", "token"), (frames, n), (1, min(n, chunk)))
         array("weights", ("token",), (n,), (min(n, chunk),))
         array("time", ("time",), (frames,), (frames,))
         array("degree", ("degree",), (top,), (top,))
@@ -130,6 +134,10 @@ class RunStore:
         """Write tokens of one frame, `start` and those after it; the frame does not exist for a reader before
         `commit`."""
         self._array("tokens")[frame, start : start + len(tokens)] = tokens
+
+    def write_radii(self, frame: int, radii: np.ndarray) -> None:
+        """Write the radii of one frame, as `write_tokens` does."""
+        self._array("radii")[frame] = radii
 
     def read_tokens(self, frame: int) -> np.ndarray:
         """All tokens of a frame, committed or not."""

@@ -76,6 +76,26 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry("M25", "One clock apart: SA and USA", "derived", 4, "rates:time_change"),
     Entry("C1", "Energy identities", "2512.01868; heads derived", 15, "energies:energy_identities", "collective"),
     Entry(
+        "C2",
+        "Equiangular tokens under every scheme",
+        "2510.22026; derived",
+        20,
+        "schemes:equiangular_reduction",
+        "collective",
+    ),
+    Entry(
+        "C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 25, "scheme_speeds:speeds", "collective"
+    ),
+    Entry("C4", "Exact changes of time between schemes", "derived", 5, "schemes:time_changes", "collective"),
+    Entry(
+        "C5",
+        "Schemes under random weights",
+        "survey, figure 4; derived",
+        30,
+        "random_layers:random_layers",
+        "collective",
+    ),
+    Entry(
         "C6",
         "Phase diagram of alignment over time and beta",
         "2312.10794; 2512.01868, Figure 3",

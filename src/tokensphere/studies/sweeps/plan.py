@@ -175,6 +175,6 @@ def _group(study: Study) -> str | None:
         return None
     parts = (type(flow).__name__, flow.value, flow.query_key)
     kinds = [part if isinstance(part, str) else getattr(part, "shape", type(part).__name__) for part in parts]
-    return json.dumps(
-        [study.experiment, tokens.n, tokens.dim, solve.method, flow.causal, study.flow.shifted, *map(str, kinds)]
-    )
+    scheme = [study.flow.scheme, study.flow.original_form, study.flow.scale_logits]
+    shared = [study.experiment, tokens.n, tokens.dim, solve.method, flow.causal, study.flow.shifted, *scheme]
+    return json.dumps([*shared, *map(str, kinds)])
