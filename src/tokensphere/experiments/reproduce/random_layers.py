@@ -15,7 +15,7 @@ from tokensphere.threads import one_blas_thread
 
 from .schemes import COLORS, NAMES
 
-__all__ = ["random_weights"]
+__all__ = ["random_layers"]
 
 _C5_N, _C5_DIM, _C5_TIME, _C5_STEP, _C5_DRAWS, _C5_LIMITS = 32, 512, 10.0, 1.0, 6, 60
 _C5_LONG = 300  # layers of Pre-LN in infinite dimension
