@@ -86,7 +86,7 @@ def caps_theorem(progress: Progress) -> Outcome:
             log_x=True,
         ),
         Panel(
-            "widest cap (rises below 10⁻¹² are tolerance); dashed: bound",
+            "widest cap, down to the tolerance; dashed: bound",
             "time t",
             "largest |x_i − x_j|² in a cap",
             tuple(widths),
