@@ -58,6 +58,8 @@ def panels(shown: Sequence[Panel | Image], finding: str, origin: str = "") -> Fi
 def _curves(axes: Axes, panel: Panel) -> None:
     if panel.log_x:
         axes.set_xscale("log")
+    else:
+        axes.locator_params(axis="x", nbins=6)  # panels are narrow: long tick labels must not touch
     if panel.log_y:
         axes.set_yscale("log")
     if panel.equal:
