@@ -124,6 +124,7 @@ def test_no_cap_of_equal_mass_leaks_faster(name, centres, eps, beta):
     shifted = name == "usa-shifted"
     flow = ts.UnnormalizedSelfAttention(beta, shifted=True) if shifted else ts.SelfAttention(beta)
     slowest = eps * math.exp(-ts.theory.log_mean_field_caps_time(centres, eps, beta, name).value)
+    worst = 0.0
     for per in (1, 3, 60):
         for seed in range(15):
             tokens, cap = within(centres, per, 2 * eps, seed)
@@ -132,18 +133,20 @@ def test_no_cap_of_equal_mass_leaks_faster(name, centres, eps, beta):
             for q in range(len(centres)):
                 lowest = int(np.argmin(np.where(cap == q, height, np.inf)))
                 assert sinks[lowest] <= slowest
+                worst = max(worst, sinks[lowest] / slowest)
+    assert worst > 0.1  # the bound is not far from what is seen
 
 
 def test_the_mean_field_holds_for_any_number_of_tokens():
-    """60 tokens at β = 12: nothing follows from their number, and all from γ > 8ε. A run to T2 stays inside."""
-    eps, beta = 0.01, 12.0
+    """60 tokens at β = 10: nothing follows from their number, and all from γ > 8ε. A run to T2 stays inside."""
+    eps, beta = 0.01, 10.0
     tokens, cap = within(THREE, 20, eps * (1 - 1e-9), 3)
     assert ts.theory.caps(THREE, 60, eps, beta).holds is False
     found = ts.theory.log_mean_field_caps_time(THREE, eps, beta, tokens=tokens)
     assert found.holds
     until = math.exp(found.value)
     assert until > 100
-    run = ts.simulate(ts.SelfAttention(beta), tokens, [0.0, 1.0, 10.0, until], rtol=1e-7)
+    run = ts.simulate(ts.SelfAttention(beta), tokens, [0.0, 1.0, 10.0, until], rtol=1e-6)
     for points in run.tokens.values:
         assert (np.sum(points * THREE[cap], axis=1) >= 1 - 2 * eps).all()
 

@@ -11,8 +11,9 @@ Tokens stay in their caps of 2ε on [0, T2], and |x_i − x_j|² ≤ 2e^{−λβ
 
 [2410.06833; the form of γ derived; the logarithm in the second bound on λ is subtracted, not added as printed]
 
-Mean field, k caps of equal mass: no token has a mass of its own that holds it, only its cap, so that the condition is
-γ = 1 − α > 8ε and n is gone. With the least of ⟨x, w_q⟩ over a cap, whose points are 1 − 8ε close at least,
+Mean field, k caps of equal mass: no token has a mass of its own that holds it, only its cap has, so that n is gone and
+the condition is γ > 8ε, here with γ = 1 − α. The least ⟨x, w_q⟩ over a cap of 2ε, where products are 1 − 8ε or more,
+falls at the rate 2√(ε(1−ε)) times the weight of the other caps at most:
 
     SA:             T2 = ½√(ε/(1−ε)) e^{(1−α−8ε)β}/(k−1)
     USA shifted:    T2 = ½√(ε/(1−ε)) e^{(1−α)β} k/(k−1)                                                     [derived]
