@@ -134,7 +134,9 @@ def lifetime(run: Any, clusters: int) -> tuple[float, bool] | None:
     """
     tree = run if isinstance(run, ClusterTree) else cluster_tree(run)
     times, numbers = tree.counts()
-    at = np.flatnonzero(numbers == check_positive_int(clusters, "clusters"))
+    if check_positive_int(clusters, "clusters") == 1:
+        raise InputError("clusters must be >= 2: one cluster never ends")
+    at = np.flatnonzero(numbers == clusters)
     if not at.size:
         return None
     i = int(at[0])
