@@ -37,6 +37,8 @@ class Normalized(AbstractFlow):
     scheme: AbstractNormalization
 
     def __init__(self, flow: AbstractFlow, scheme: str | AbstractNormalization = "pre") -> None:
+        if not isinstance(flow, AbstractFlow):
+            raise InputError(f"flow must be a flow such as SelfAttention(beta=5.0), got {flow!r}")
         if not isinstance(flow.space, Sphere) or isinstance(flow, Normalized):
             raise InputError(f"a scheme normalises a flow on the sphere, and {type(flow).__name__} is none")
         self.flow = flow

@@ -190,7 +190,10 @@ class Integrator:
         size, rejected = state.size, state.rejected
         while True:
             if state.steps + rejected >= self.max_steps:
-                raise SolveError(f"gave up at t = {state.t:g} after {self.max_steps} steps; raise max_steps or rtol")
+                raise SolveError(
+                    f"gave up at t = {state.t:g} after {self.max_steps} steps, the last of {size:.3g}; raise max_steps "
+                    "or rtol, or where the velocity jumps (hardmax) use method='layer' or another fixed step"
+                )
             # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
             lands = state.t + 1.01 * size >= stop
             taken = stop - state.t if lands and not self.method.layered else size
