@@ -29,7 +29,7 @@ import numpy as np
 
 from ..errors import InputError, check_beta, check_positive_int, check_tokens
 from .growth import check_flow, check_real, safe_exp
-from .records import Hypothesis, Prediction, to_json
+from .records import Hypothesis, Prediction, all_hold, to_json
 
 __all__ = ["CapsPrediction", "caps", "log_mean_field_caps_time"]
 
@@ -58,8 +58,7 @@ class CapsPrediction:
     @property
     def holds(self) -> bool | None:
         """False if a hypothesis fails, None if one is unknown, True otherwise."""
-        states = [h.holds for h in self.hypotheses]
-        return False if False in states else None if None in states else True
+        return all_hold(self.hypotheses)
 
     @property
     def trapped_until(self) -> float:

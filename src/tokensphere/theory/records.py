@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError, suggest
 
-__all__ = ["DIAGNOSES", "Diagnosis", "Hypothesis", "Prediction", "to_json"]
+__all__ = ["DIAGNOSES", "Diagnosis", "Hypothesis", "Prediction", "all_hold", "to_json"]
 
 DIAGNOSES: dict[str, str] = {
     "TIE": "two degrees grow at nearly the same rate, or no degree wins 90 % of the runs at this n",
@@ -70,6 +70,12 @@ class Hypothesis:
         return {"statement": self.statement, "holds": self.holds, "detail": self.detail}
 
 
+def all_hold(hypotheses: Iterable[Hypothesis]) -> bool | None:
+    """False if one fails, None if one is unknown, True otherwise."""
+    states = [hypothesis.holds for hypothesis in hypotheses]
+    return False if False in states else None if None in states else True
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What theory says, before anything is run.
@@ -89,8 +95,7 @@ class Prediction:
     @property
     def holds(self) -> bool | None:
         """False if a hypothesis fails, None if one is unknown, True otherwise."""
-        states = [h.holds for h in self.hypotheses]
-        return False if False in states else None if None in states else True
+        return all_hold(self.hypotheses)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; NaN and infinities become ``None``."""
