@@ -67,7 +67,7 @@ def coarsen(
       Smaller values cost little and displace less: a merger moves what it joins by up to δ/2.
     - `clock`, which `step_clock` tells: `"log"`, `"arc-length"` or `"staircase"` (see
       :mod:`tokensphere.theory.clocks`), all stepped in the log clock; `"real"`, the ordinary clock, stepped in itself
-      (it ends at about t = 1e15, beyond which a float cannot tell moments apart). Times are those of the flow with each.
+      (up to about t = 1e15, beyond which a float cannot tell moments apart). Times are those of the flow.
     - `rtol`, `method`, `max_steps`: as in :func:`tokensphere.solve.simulate`; the error allowed over one step holds
       for every token, and for the time in the unit e^{β(1−c)} of the stretch between two mergers.
 
