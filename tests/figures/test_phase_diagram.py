@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from tokensphere.figures.phase_diagram import _crossings
+from tokensphere.errors import InputError
+from tokensphere.figures.phase_diagram import _crossings, phase_diagram
 from tokensphere.studies import Study
 from tokensphere.theory import equiangular_layer_time, equiangular_time
 
@@ -49,3 +51,29 @@ def test_both_modes_and_flows():
 def test_no_curve_where_there_is_no_theory(settings):
     assert _crossings(study(**settings), BETAS, 30.0) == []
     assert len(_crossings(study(flow__value=1.0), BETAS, 30.0)) == 2
+
+
+def test_the_curve_is_that_of_the_scheme():
+    rules = study(flow__scheme="pre", tokens__radii=2.0)
+    (_, layers, _), (_, flow, _) = _crossings(rules, BETAS, 100.0, "pre")
+    assert flow[0] == pytest.approx(equiangular_time(0.999, 1.0, 32, "sa", "pre", radius=2.0))
+    assert layers[0] == pytest.approx(equiangular_layer_time(0.999, 0.1, 1.0, 32, "sa", "pre", radius=2.0))
+    assert flow[0] > 5 * equiangular_time(0.999, 1.0, 32)
+    assert _crossings(study(flow__scheme="ln-scaling", flow__scale_logits=True), BETAS, 30.0, "ln-scaling") == []
+
+
+def test_a_row_for_every_scheme():
+    sizes = {"scheme": 2, "beta": 2, "dim": 1, "time": 3, "member": 4}
+    aligned = xr.DataArray(
+        np.linspace(0, 1, 48).reshape(tuple(sizes.values())),
+        dims=tuple(sizes),
+        coords={"scheme": ["post", "pre"], "beta": BETAS, "dim": [16], "time": [0.0, 5.0, 30.0]},
+    )
+    sweep = xr.Dataset({"aligned": aligned}, attrs={"study": study()})
+    figure = phase_diagram(sweep)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles[:2] == ["dimension d = 16, post", "dimension d = 16, pre"]
+    curves = [axes.get_lines()[1].get_xdata() for axes in figure.axes[:2]]
+    assert curves[1][0] > 5 * curves[0][0]
+    with pytest.raises(InputError, match="not over 'n'"):
+        phase_diagram(sweep.expand_dims(n=[16, 32]))

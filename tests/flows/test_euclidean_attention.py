@@ -69,6 +69,8 @@ def test_grown_tokens_are_a_hardmax_and_then_refused():
     np.testing.assert_allclose(grown, 1e20 * (ts.flows.FrankWolfe().velocity(points) + points), rtol=1e-12)
     with pytest.raises(InputError, match="use rescaled=True"):
         EuclideanAttention(1.0).velocity(1e160 * points)
+    with pytest.raises(InputError, match="do not rescale, or stop earlier"):  # z = e^t x
+        ts.simulate(EuclideanAttention(0.0, value=-1.0, rescaled=True), points, [0, 800], method="rk4", step_size=2.0)
 
 
 def test_inside_transformed_code():

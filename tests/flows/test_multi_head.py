@@ -11,7 +11,7 @@ from conformance.flow_suite import FLOWS, FlowSuite, matrices, size
 import tokensphere as ts
 from tokensphere.attention import Circle, Dense
 from tokensphere.errors import InputError
-from tokensphere.flows import EnsembleFlow, evaluate_attended, project
+from tokensphere.flows import AlignmentFlow, EnsembleFlow, Frozen, evaluate_attended, project
 from tokensphere.parallel import TokenMesh
 
 BETAS = (2.5, 1.0)
@@ -132,6 +132,21 @@ def test_one_head_is_that_head():
     assert one.energy_rate(TOKENS, shifted=True) == head.energy_rate(TOKENS, shifted=True)
     assert one.gradient_sign is None
     assert ts.MultiHead([ts.SelfAttention(3.0)]).gradient_sign == 1
+
+
+def test_one_head_of_any_kind_has_its_own_energy():
+    held = Frozen(ts.SelfAttention(3.0), [0, 4], 10)
+    for head in (held, AlignmentFlow(np.diag([1.0, 2, 3])), ts.MultiHead([held])):
+        one = ts.MultiHead([head])
+        assert one.energy(TOKENS) == head.energy(TOKENS)
+        assert one.energy_rate(TOKENS) == head.energy_rate(TOKENS)
+        assert one.gradient_sign == head.gradient_sign
+    for head in (ts.Hardmax(), ts.Hardmax(self_attention=False)):
+        for number in ("energy", "energy_rate"):
+            with pytest.raises(InputError, match="no energy"):
+                getattr(ts.MultiHead([head]), number)(TOKENS)
+    with pytest.raises(InputError, match="no energy is known"):
+        ts.MultiHead([held, held]).energy_rate(TOKENS)
 
 
 def test_two_equal_heads_are_twice_one():

@@ -9,6 +9,7 @@ from conformance.scheme_suite import SCHEMES as CASES
 from conformance.scheme_suite import radii_of
 
 import tokensphere as ts
+from tokensphere import theory
 from tokensphere.attention import Circle, Dense, Harmonic
 from tokensphere.errors import InputError
 from tokensphere.flows import (
@@ -105,7 +106,25 @@ def test_initial_velocities(scheme):
     assert rate == pytest.approx(equiangular_rate(0, 5, 256, scheme=scheme), rel=1e-12)
 
 
-@pytest.mark.parametrize("scheme", [*NORMALIZATIONS, "ngpt 0.5", "mix 0.3"])
+def test_simulation_and_theory_have_the_same_schemes():
+    assert set(NORMALIZATIONS) == set(theory.SCHEMES)
+    for name, make in NORMALIZATIONS.items():
+        rules, law = make(), theory.SCHEMES[name]
+        assert law.name == name
+        assert set(law.breaks) == set(rules.breaks)
+
+
+@pytest.mark.parametrize("switch", [0.0, 1e-3, 1.0, 7.3, 1e6])
+def test_the_switch_is_one_time(switch):
+    """Layers next to the switch, by rounding and beyond it, come on the same side of it in both."""
+    rules, law = MixNorm(switch), mix_scheme(switch)
+    near = [switch * (1 + e) + f for e in (-1e-8, -1.5e-9, -1e-9, -5e-10, 0, 1e-15) for f in (-3e-9, -1.2e-9, 0, 1e-9)]
+    sides = [bool(rules.normalised(t)) for t in near]
+    assert sides == [law.normalised(t) for t in near]
+    assert switch == 0 or {True, False} == set(sides)
+
+
+@pytest.mark.parametrize("scheme", [*sorted({*NORMALIZATIONS, *theory.SCHEMES}), "ngpt 0.5", "mix 0.3"])
 @pytest.mark.parametrize("kind", ["sa", "usa-shifted"])
 def test_tokens_follow_the_scalar_equations(scheme, kind):
     """From rho = 0.2 with common radius 1.7 where the scheme allows it, in another frame of coordinates."""
@@ -357,6 +376,15 @@ def test_no_attention_output_names_the_token(scheme, method):
     with pytest.raises(InputError, match="token 0 has the attention output 0"):
         under(scheme, 0.0, attention=Dense()).velocity(x)
     assert np.isfinite(ts.simulate(under("pre", 0.0), x, [0, 1]).tokens).all()
+
+
+def test_the_energy_grows_along_any_scheme_at_the_rate_it_says():
+    for rules in ("pre", "peri", "ngpt"):
+        flow, h = under(rules), 1e-5
+        velocity = flow.velocity(X)
+        ahead, behind = (flow.energy(ts.sphere.normalize(X + s * velocity)) for s in (h, -h))
+        assert flow.energy_rate(X) == pytest.approx((ahead - behind) / (2 * h), rel=1e-7)
+        assert flow.energy_rate(X) > 0
 
 
 def test_events_see_unit_tokens():

@@ -118,7 +118,11 @@ def test_bad_input_is_named():
         (lambda: ts.simulate(FRESH, tokens, [0, 1]), "no velocity"),
         (lambda: FRESH.velocity(tokens), "no velocity"),
         (lambda: FRESH.energy(tokens), "no energy"),
-        (lambda: ts.simulate(FRESH, tokens, [0, 0.3], method="layer", step_size=0.03), "whole number of layers"),
+        (
+            lambda: ts.simulate(FRESH, tokens, [0, 0.3], method="layer", step_size=0.03),
+            "step 0.03, .* step_size = 0.05",
+        ),
+        (lambda: layers(FRESH, tokens, [0.02, 0.07]), "whole number of layers"),
     ):
         with pytest.raises(InputError, match=word):
             call()

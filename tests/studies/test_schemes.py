@@ -76,7 +76,7 @@ def test_the_stored_run_is_the_run(tmp_path):
     verdicts = {verdict.name: verdict for verdict in outcome.verdicts}
     void = verdicts["emergence from the uniform law"]
     assert void.outcome == "not applicable"
-    assert "under 'pre' it turns tokens at another speed" in void.sentence
+    assert "'pre' turns tokens at another speed" in void.sentence
     assert verdicts["energy is monotone"].outcome == "agrees"
     figures = emergence_figures(run, prepared.setting, None, outcome.seen)
     assert figures["radii"].axes[0].get_ylabel() == "radius $r$"
@@ -90,7 +90,7 @@ def test_a_scheme_without_radii_keeps_none(tmp_path):
     assert "radii" not in run
     plain = ts.simulate(ts.SelfAttention(5.0), run.tokens.values[0], 2 * np.sqrt(prepared.times + 1) - 2, rtol=1e-8)
     np.testing.assert_allclose(run.tokens.values, plain.tokens.values, atol=1e-5)
-    assert "its clock is 2 sqrt(t+1) - 2" in prepared.obstacle
+    assert "has the clock 2 sqrt(t+1) - 2" in prepared.obstacle
 
 
 def test_scaled_logits_have_no_fixed_energy(tmp_path):

@@ -105,3 +105,61 @@ def test_the_start_is_checked():
 def test_bad_input(change):
     with pytest.raises(InputError):
         ts.theory.caps(**({"centres": POLES, "n": 10, "epsilon": 0.01, "beta": 20.0} | change))
+
+
+def within(centres, per, height, seed):
+    """`per` tokens in each cap {1 − ⟨x, w⟩ ≤ height}, and the cap of each; some on the rim."""
+    angle = 2.0 * math.asin(math.sqrt(height / 2.0))
+    groups = [ts.sphere.cap(per, w, angle, seed=seed + 100 * q) for q, w in enumerate(centres)]
+    for w, group in zip(centres, groups, strict=True):
+        side = group[0] - (group[0] @ w) * w
+        group[0] = math.cos(angle) * w + math.sin(angle) * side / np.linalg.norm(side)
+    return np.vstack(groups), np.repeat(np.arange(len(centres)), per)
+
+
+@pytest.mark.parametrize("name", ["sa", "usa-shifted"])
+@pytest.mark.parametrize(("centres", "eps", "beta"), [(POLES, 0.01, 6.0), (THREE, 0.03, 4.0), (THREE, 0.005, 15.0)])
+def test_no_cap_of_equal_mass_leaks_faster(name, centres, eps, beta):
+    """The lowest token of a cap of 2ε sinks at most at ε/T2, whatever the number of tokens."""
+    shifted = name == "usa-shifted"
+    flow = ts.UnnormalizedSelfAttention(beta, shifted=True) if shifted else ts.SelfAttention(beta)
+    slowest = eps * math.exp(-ts.theory.log_mean_field_caps_time(centres, eps, beta, name).value)
+    worst = 0.0
+    for per in (1, 3, 60):
+        for seed in range(15):
+            tokens, cap = within(centres, per, 2 * eps, seed)
+            height = np.sum(tokens * centres[cap], axis=1)
+            sinks = -np.sum(flow.velocity(tokens) * centres[cap], axis=1)
+            for q in range(len(centres)):
+                lowest = int(np.argmin(np.where(cap == q, height, np.inf)))
+                assert sinks[lowest] <= slowest
+                worst = max(worst, sinks[lowest] / slowest)
+    assert worst > 0.1  # the bound is not far from what is seen
+
+
+def test_the_mean_field_holds_for_any_number_of_tokens():
+    """60 tokens at β = 10: nothing follows from their number, and all from γ > 8ε. A run to T2 stays inside."""
+    eps, beta = 0.01, 10.0
+    tokens, cap = within(THREE, 20, eps * (1 - 1e-9), 3)
+    assert ts.theory.caps(THREE, 60, eps, beta).holds is False
+    found = ts.theory.log_mean_field_caps_time(THREE, eps, beta, tokens=tokens)
+    assert found.holds
+    until = math.exp(found.value)
+    assert until > 100
+    run = ts.simulate(ts.SelfAttention(beta), tokens, [0.0, 1.0, 10.0, until], rtol=1e-6)
+    for points in run.tokens.values:
+        assert (np.sum(points * THREE[cap], axis=1) >= 1 - 2 * eps).all()
+
+
+def test_hypotheses_of_the_mean_field():
+    assert ts.theory.log_mean_field_caps_time(POLES, 0.01, 20.0).holds is None
+    uneven = np.repeat(POLES, [2, 3], axis=0)
+    found = ts.theory.log_mean_field_caps_time(POLES, 0.01, 20.0, tokens=uneven)
+    assert {h.statement: h.holds for h in found.hypotheses}["each of the 2 caps has mass 1/2"] is False
+    near = np.array([[1.0, 0.0], [math.cos(0.9), math.sin(0.9)]])  # α = 0.860, 8ε = 0.16
+    found = ts.theory.log_mean_field_caps_time(near, 0.02, 20.0)
+    assert {h.statement: h.holds for h in found.hypotheses}["gamma > 8 epsilon"] is False
+    with pytest.raises(InputError, match="usa-shifted"):
+        ts.theory.log_mean_field_caps_time(POLES, 0.01, 20.0, "usa")
+    with pytest.raises(InputError, match="epsilon"):
+        ts.theory.log_mean_field_caps_time(POLES, 0.0, 20.0)

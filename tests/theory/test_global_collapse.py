@@ -11,6 +11,7 @@ from tokensphere.theory import (
     gap_bound,
     hemisphere_probability,
     high_dimension_bound,
+    mean_field_collapse,
     mean_field_rate,
     predict_emergence,
     terminal_rate,
@@ -90,6 +91,17 @@ def test_mean_field_rate():
     assert mean_field_rate(1.0, 2).holds is False
 
 
+def test_the_mean_field_theorem_has_no_value():
+    found = mean_field_collapse(0.0, 0.5)
+    assert found.value is None
+    assert found.to_dict()["value"] is None
+    assert [h.holds for h in found.hypotheses] == [True, True, True, None]
+    assert mean_field_collapse(0.0, 0.0).holds is False
+    assert mean_field_collapse(-0.1).hypotheses[1].holds is None
+    # the rate 1/100 is not sharp, and far from it in every dimension
+    assert all(mean_field_rate(0.0, d).value >= 50 / 100 for d in (2, 3, 10))
+
+
 def test_predictions():
     found = {p.name: p for p in collapse_predictions(3.0, 3, 5, "sa")}
     assert found["clusters at the end"].value == 1
@@ -110,6 +122,7 @@ def test_predictions():
     [
         (lambda: terminal_rate(1.0, "sa", quantity="gaps"), "quantity"),
         (lambda: terminal_rate(800.0, "usa"), "usa-shifted"),
+        (lambda: mean_field_collapse(0.1, 1.5), "order"),
         (lambda: gap_bound(-1.0, 1.0, 2), "t must"),
         (lambda: gap_bound(1.0, 1.0, 1), "n must"),
         (lambda: high_dimension_bound(1.0, 1.0, 2, 1), "dim"),

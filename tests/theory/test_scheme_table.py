@@ -9,8 +9,12 @@ import pytest
 from tokensphere.errors import InputError
 from tokensphere.theory import (
     SCHEMES,
+    equiangular_invariant,
+    equiangular_layer_count,
     equiangular_layers,
     equiangular_path,
+    equiangular_time,
+    mix_scheme,
     ngpt_scheme,
     predict_schemes,
 )
@@ -93,3 +97,38 @@ def test_refusals():
         predict_schemes(2, 4, start=0.9, level=0.5)
     with pytest.raises(InputError, match="step must be"):
         predict_schemes(2, 4, step=0.0)
+
+
+def test_times_beyond_and_near_the_range_of_floats():
+    """A slow start takes 1/(2b) ~ e^β/(2β) for tokens that hardly see each other."""
+    for beta in (100.0, 400.0, 600.0):
+        from_two = math.log(equiangular_time(0.999, beta, 2))
+        assert from_two == pytest.approx(beta - math.log(2 * beta), abs=0.02)
+    rows = table(20, 8, step=0.1)
+    for name in ("pre", "peri", "ln-scaling", "mix"):
+        assert math.isinf(rows[name].time)
+        assert rows[name].constant is None
+        assert rows[name].layers is None
+        assert rows[name].log10_constant > 1e6
+    assert math.isinf(equiangular_invariant(20.0, 8))
+    # where C is a float, both ways of asking agree
+    row = table(5, 8)["pre"]
+    assert row.log10_constant == pytest.approx(math.log10(equiangular_invariant(5, 8)), rel=1e-12)
+
+
+def test_mix_that_switches_late():
+    """C from log(1 − ρ) at the switch keeps its digits where ρ itself is 1."""
+    late = predict_schemes(1.0, 8, [mix_scheme(40.0)])[0]
+    path = equiangular_path(40.0, 1.0, 8, "sa", "post")
+    assert late.log10_constant == pytest.approx(float(path.log_gap) / math.log(10), rel=1e-6)
+    assert table(5, 8, flow="usa")["mix"].constant > 0
+
+
+def test_paths_that_cannot_be_followed_say_so():
+    with pytest.raises(InputError, match="usa-shifted"):
+        equiangular_path([1.0], 600.0, 8, "usa")
+    for step in (math.nan, -1.0, 0.0):
+        with pytest.raises(InputError, match="step must be"):
+            equiangular_layers(2, step, 1, 8, scheme="sqrt")
+        with pytest.raises(InputError, match="step must be"):
+            equiangular_layer_count(0.9, step, 1, 8)

@@ -58,10 +58,10 @@ def predict_scheme_table(
 def _show(rows: list[SchemePrediction], step: float | None) -> None:
     from rich.console import Console
 
-    from .show import number, show_table
+    from .show import number, power, show_table
 
     first = rows[0]
-    header = ["scheme", "beta", "n", "rate at 0", "end of 1 - rho", "C", f"t({first.level:g})", "radius then"]
+    header = ["scheme", "beta", "n", "rate at t = 0", "end of 1 - rho", "C", f"t({first.level:g})", "radius then"]
     header += [f"layers of {step:g}"] if step is not None else []
     table = [
         [
@@ -70,7 +70,7 @@ def _show(rows: list[SchemePrediction], step: float | None) -> None:
             number(row.n),
             number(row.initial_rate),
             row.law,
-            number(row.constant),
+            "–" if row.log10_constant is None else power(row.constant, row.log10_constant),
             number(row.time),
             number(row.radius_then),
             *([number(row.layers)] if step is not None else []),
@@ -80,7 +80,11 @@ def _show(rows: list[SchemePrediction], step: float | None) -> None:
     console = Console()
     title = f"Equiangular tokens from rho = {first.start:g}: normalisation schemes of the {first.flow} flow"
     show_table(console, title, header, table, keys=3)
-    console.print("rate at 0: d rho/dt; C: constant of the end, (1 - rho) r² where tokens keep radii", soft_wrap=True)
+    console.print(
+        "rate: d rho/dt; C: constant of the end, (1 - rho) r² where tokens keep radii; mix switches at t = 1, ngpt has "
+        "alpha = 1",
+        soft_wrap=True,
+    )
     for hypothesis in first.hypotheses:
         if hypothesis.holds is False:
             text = f"Hypothesis fails: {hypothesis.statement} ({hypothesis.detail})"

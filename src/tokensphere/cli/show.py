@@ -41,7 +41,7 @@ def power(value: float | None, log10: float, digits: int = 6) -> str:
     """A positive number given with its decimal logarithm: as 10^x where the float itself overflows or underflows."""
     if value is not None and (math.isinf(log10) or (math.isfinite(value) and log10 > _LOG10_LEAST)):
         return number(value, digits)
-    return f"10^{log10:.4f}"
+    return f"10^{log10:.4f}" if abs(log10) < 1e6 else f"10^({log10:.{digits}g})"
 
 
 def show_table(

@@ -79,11 +79,11 @@ class Setting:
             return "the predictions are for the flow in continuous time, and method = 'layer' takes discrete layers"
         if self.scheme != "post":
             other = (
-                "its clock is 2 sqrt(t+1) - 2: the same tokens under 'post' at that time"
+                "has the clock 2 sqrt(t+1) - 2: the same tokens under 'post' at that time"
                 if self.scheme == "sqrt"
-                else "it turns tokens at another speed"
+                else "turns tokens at another speed"
             )
-            return f"the predictions are for flow.scheme = 'post', and under '{self.scheme}' {other}"
+            return f"the predictions are for flow.scheme = 'post', and '{self.scheme}' {other}"
         if self.flow.causal:
             return "the predictions are for tokens that all see each other, and the flow is causal"
         for name in ("value", "query_key"):

@@ -34,9 +34,21 @@ class AbstractFlow(eqx.Module):
         """Where the tokens live."""
         return SPHERE
 
-    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
-        """The points that `tokens` and `radii`, as a user gives them, stand for. **Raises:** `InputError`."""
+    def check(self, tokens: Any, radii: Any = None, t: float = 0.0) -> np.ndarray:
+        """The points that `tokens` and `radii`, as a user gives them at time t, stand for. **Raises:** `InputError`."""
         return self.space.check(tokens, radii)
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        """Refuse times from `start` on, in layers of `step` or (`None`) continuous, if the flow cannot have them.
+
+        Flows made of others ask those. **Raises:** `InputError`.
+        """
+        return None
+
+    @property
+    def holds(self) -> bool:
+        """Whether it holds some tokens where they are, from which noise would move them."""
+        return False
 
     @property
     def breaks(self) -> tuple[float, ...]:
@@ -89,6 +101,10 @@ class AbstractFlow(eqx.Module):
     def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """dE/dt where tokens move with any tangent `velocity` (n, dim)."""
         raise InputError(f"{type(self).__name__} has no energy whose rate is known")
+
+    def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
+        """dE/dt along the flow. **Raises:** `InputError` where the flow has no energy whose rate is known."""
+        return self.energy_along(tokens, self.velocity(tokens, weights), weights, shifted=shifted)
 
     @abc.abstractmethod
     def resolve(self, n: int, dim: int) -> Self:

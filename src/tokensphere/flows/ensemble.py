@@ -37,6 +37,13 @@ class EnsembleFlow(AbstractFlow):
     def clock(self) -> str:
         return self.flow.clock
 
+    @property
+    def holds(self) -> bool:
+        return self.flow.holds
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        self.flow.check_run(start, step)
+
     def _each(self, function: Any, tokens: Any) -> Any:
         split = tokens.reshape(self.members, -1, tokens.shape[-1])
         found = jax.vmap(function)(split)

@@ -72,7 +72,8 @@ class EuclideanAttention(AbstractFlow):
         queries = _multiply(matrix.T if np.ndim(matrix) == 2 else matrix, tokens)
         numbers = np if isinstance(queries, np.ndarray) and not is_traced(log_growth, self.beta) else jnp
         if numbers is np and not max(np.abs(queries).max(), np.abs(tokens).max()) < 1e150:
-            raise InputError("tokens have outgrown the floating-point range; use rescaled=True")
+            way_out = "V has a negative part, so do not rescale" if self.rescaled else "use rescaled=True"
+            raise InputError(f"tokens have outgrown the floating-point range; {way_out}, or stop earlier")
         query, token = (numbers.sqrt(numbers.max(numbers.sum(rows**2, axis=1))) for rows in (queries, tokens))
         longest = numbers.maximum(query * token, 1e-300)
         beta = self.beta * numbers.exp(numbers.minimum(log_growth, 600.0))

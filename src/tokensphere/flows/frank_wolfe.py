@@ -36,7 +36,8 @@ class FrankWolfe(AbstractFlow):
     the hardmax, or an inverse temperature ≥ 0 for the softmax; `slowing`: γ(t) = 2/(t+2), the classical steps of the
     method (with layers of step 1), instead of 1; `tolerance` for ties, see :class:`tokensphere.attention.Hardmax`.
 
-    **Raises:** `InputError` if a matrix is not square, finite or of the tokens' dimension, or B is zero.
+    **Raises:** `InputError` if a matrix is not square, finite or of the tokens' dimension, or B is zero; when run, for
+    layers that would move tokens past their vertex: steps η > 1, for the classical ones ηγ(t) > 1.
     """
 
     value: Any = None
@@ -66,6 +67,16 @@ class FrankWolfe(AbstractFlow):
     @property
     def on_host(self) -> bool:
         return hard_attention(True, False, self.tolerance).on_host
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        if self.slowing and not start > -2.0:
+            raise InputError(f"the steps 2/(t+2) need times > -2, got t = {start:g}")
+        share = 0.0 if step is None else step * (2.0 / (start + 2.0) if self.slowing else 1.0)
+        if share > 1.0 + 1e-12:
+            raise InputError(
+                f"layers with step {step:g} at t = {start:g} move tokens {share:g} of the way to their vertex, out of "
+                "the hull; a step of at most 1 is a Frank-Wolfe step"
+            )
 
     def resolve(self, n: int, dim: int) -> Self:
         check_matrices(self, dim)

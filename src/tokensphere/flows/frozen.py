@@ -26,6 +26,7 @@ class Frozen(AbstractFlow):
     `Frozen(Normalized(flow, scheme), mask)`.
 
     The energy is that of `flow`. Where it grows token by token, it still does: dE/dt is the sum over the free ones.
+    Noise, which would move frozen tokens too, is refused.
 
     **Raises:** `InputError` for a mask that is neither, or (when used) for another number of tokens.
     """
@@ -49,8 +50,15 @@ class Frozen(AbstractFlow):
     def space(self) -> AbstractSpace:
         return self.flow.space
 
-    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
-        return self.flow.check(tokens, radii)
+    def check(self, tokens: Any, radii: Any = None, t: float = 0.0) -> np.ndarray:
+        return self.flow.check(tokens, radii, t)
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        self.flow.check_run(start, step)
+
+    @property
+    def holds(self) -> bool:
+        return self.flow.holds or bool((np.asarray(self.free) == 0).any())
 
     @property
     def breaks(self) -> tuple[float, ...]:
@@ -97,10 +105,6 @@ class Frozen(AbstractFlow):
 
     def energy_along(self, tokens: Any, velocity: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         return self.flow.energy_along(tokens, velocity, weights, shifted=shifted)
-
-    def energy_rate(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
-        """dE/dt along the flow: what the free tokens do."""
-        return self.energy_along(tokens, self.velocity(tokens, weights), weights, shifted=shifted)
 
     def resolve(self, n: int, dim: int) -> Self:
         self._check(n)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -68,6 +68,15 @@ class MultiHead(AbstractFlow):
         total: np.ndarray = sum(head.angular_field(angles, masses, t) for head in self.heads)  # type: ignore[assignment]
         return total
 
+    @property
+    def holds(self) -> bool:
+        """Whether every head holds tokens: one that holds none moves them all."""
+        return all(head.holds for head in self.heads)
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        for head in self.heads:
+            head.check_run(start, step)
+
     def scaled(self, factor: Any) -> Self:
         return dataclasses.replace(self, heads=tuple(head.scaled(factor) for head in self.heads))
 
@@ -94,6 +103,11 @@ class MultiHead(AbstractFlow):
         """Σ_h A_i^{(h)} (n, dim)."""
         return sum(type(head).attended(head, tokens, weights, t) for head in self.heads)
 
+    def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        if not is_traced(step, t):
+            self.check_run(float(t), float(step))
+        return super().layer(points, attended, step, t)
+
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> Any:
         if len(self.heads) == 1:
             return type(self.heads[0]).field(self.heads[0], tokens, weights, t)
@@ -102,10 +116,12 @@ class MultiHead(AbstractFlow):
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt (n, dim).
 
-        **Raises:** `InputError` naming the first token that is not finite or not of unit length, or a bad mass.
+        **Raises:** `InputError` naming the first token that is not finite or not of unit length, or a bad mass; or if
+        a head has layers only.
         """
-        if is_traced(tokens, weights, self):
+        if is_traced(tokens, weights, t, self):
             return self._differentiable(*np.shape(tokens)).field(tokens, weights, t)
+        self.check_run(float(t))
         tokens = check_tokens(tokens)
         weights = None if weights is None else check_weights(weights, len(tokens))
         return np.asarray(evaluate_field(self.resolve(*tokens.shape), tokens, weights, t))
@@ -127,18 +143,18 @@ class MultiHead(AbstractFlow):
     @property
     def gradient_sign(self) -> int | None:
         """+1 if the flow ascends its energy, −1 if it descends (V_h = c_h B_h with all c_h < 0), else `None`."""
-        if len(self.heads) == 1 and isinstance(self.heads[0], AttentionFlow):
-            return self.heads[0].gradient_sign
+        if len(self.heads) == 1:
+            return getattr(self.heads[0], "gradient_sign", None)
         factors = self._factors()
         return None if factors is None else -1 if max(factors) < 0 else 1
 
-    def _parts(self) -> tuple[AttentionFlow, ...]:
+    def _parts(self) -> tuple[AbstractFlow, ...]:
         if len(self.heads) > 1 and self._factors() is None:
             raise InputError(
                 "no energy is known for these heads: it needs unnormalised ones (UnnormalizedSelfAttention) with "
                 "query_key symmetric and value a multiple of it; ask a single head for its own energy"
             )
-        return self.heads  # type: ignore[return-value]
+        return self.heads
 
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:
         """E = Σ_h |c_h| E_{β_h,B_h}(μ), or Σ_h c_h E_{β_h,B_h}(μ) where the signs of c_h differ; V_h = c_h B_h.
@@ -159,7 +175,9 @@ class MultiHead(AbstractFlow):
         **Raises:** `InputError` as `energy` does.
         """
         parts = self._parts()
-        points, masses = parts[0]._energy_input(tokens, weights)
+        if len(parts) == 1:
+            return parts[0].energy_rate(tokens, weights, shifted=shifted)
+        points, masses = cast(AttentionFlow, parts[0])._energy_input(tokens, weights)
         velocity = evaluate_field(self.resolve(*points.shape), points, masses, 0.0)
         return self.energy_along(points, np.asarray(velocity), masses, shifted=shifted)
 

@@ -37,6 +37,8 @@ class Normalized(AbstractFlow):
     scheme: AbstractNormalization
 
     def __init__(self, flow: AbstractFlow, scheme: str | AbstractNormalization = "pre") -> None:
+        if not isinstance(flow, AbstractFlow):
+            raise InputError(f"flow must be a flow such as SelfAttention(beta=5.0), got {flow!r}")
         if not isinstance(flow.space, Sphere) or isinstance(flow, Normalized):
             raise InputError(f"a scheme normalises a flow on the sphere, and {type(flow).__name__} is none")
         self.flow = flow
@@ -57,6 +59,14 @@ class Normalized(AbstractFlow):
     @property
     def on_host(self) -> bool:
         return self.flow.on_host
+
+    @property
+    def holds(self) -> bool:
+        return self.flow.holds
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        self.scheme.check_time(start)
+        self.flow.check_run(start, step)
 
     def resolve(self, n: int, dim: int) -> Self:
         return dataclasses.replace(self, flow=self.flow.resolve(n, dim))
@@ -87,6 +97,8 @@ class Normalized(AbstractFlow):
         return tokens, namespace(tokens).ones(len(tokens)) if radii is None else radii
 
     def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        if not is_traced(step, t):
+            self.flow.check_run(float(t), float(step))
         tokens, radii = self._split(points)
         with np.errstate(divide="ignore", invalid="ignore"):
             states = self.scheme.layer(radii[:, None] * tokens, attended, step, t)
@@ -100,7 +112,7 @@ class Normalized(AbstractFlow):
         **Arguments:** `tokens` (n, dim) unit rows θ; `weights` (n,) masses summing to 1, `None` for 1/n each; `radii`
         (n,) or a number, where the scheme keeps them (default 1); `t` time.
 
-        **Raises:** `InputError` that names what is wrong with the input.
+        **Raises:** `InputError` that names what is wrong with the input, or if the flow inside has layers only.
         """
         turning: np.ndarray = self.space.split(self._velocities(tokens, weights, radii, t))[0]
         return turning
@@ -118,7 +130,8 @@ class Normalized(AbstractFlow):
             each = jnp.broadcast_to(jnp.asarray(1.0 if radii is None else radii), len(tokens))
             points = self.space.join(tokens, each)
             return dataclasses.replace(self, flow=inner).field(points, weights, t)
-        points = self.check(tokens, radii)
+        self.check_run(float(t))
+        points = self.check(tokens, radii, float(t))
         masses = None if weights is None else check_weights(weights, len(points))
         flow = self.resolve(len(points), np.shape(tokens)[1])
         rates = np.asarray(self._rates(points, np.asarray(evaluate_attended(flow, points, masses, t)), t))
@@ -128,11 +141,11 @@ class Normalized(AbstractFlow):
             raise InputError(f"token {i} has the attention output 0, and {name} divides by its length")
         return rates
 
-    def check(self, tokens: Any, radii: Any = None) -> np.ndarray:
-        """Points of tokens and radii that the scheme can start from. **Raises:** `InputError`."""
+    def check(self, tokens: Any, radii: Any = None, t: float = 0.0) -> np.ndarray:
+        """Points of tokens and radii that the scheme can have at time t. **Raises:** `InputError`."""
         points = self.space.check(tokens, radii)
         if self.scheme.keeps_radii:
-            self.scheme.check_start(points[:, -1])
+            self.scheme.check_radii(points[:, -1], t)
         return points
 
     def energy(self, tokens: Any, weights: Any = None, *, shifted: bool | None = None) -> float:

@@ -43,8 +43,8 @@ class RandomValues(AbstractFlow):
 
     Normalisation schemes go around it: `ts.Normalized(flow, "pre")` is y ← y + √η V A.
 
-    **Raises:** `InputError` for a bad seed, step or variance; when it is run, for times that are not whole numbers of
-    layers, or where fresh matrices are asked for a velocity.
+    **Raises:** `InputError` for a bad seed, step or variance; when it is run with fresh matrices, for layers of another
+    step, for times that are not whole numbers of layers, or if it is asked for a velocity.
     """
 
     flow: AbstractFlow
@@ -78,6 +78,27 @@ class RandomValues(AbstractFlow):
     @property
     def on_host(self) -> bool:
         return True
+
+    @property
+    def holds(self) -> bool:
+        return self.flow.holds
+
+    def check_run(self, start: float, step: float | None = None) -> None:
+        self.flow.check_run(start, step)
+        if self.tied:
+            return
+        if step is None:
+            raise InputError(
+                "fresh value matrices have no velocity; use method='layer' with "
+                f"step_size={self.step_size:g}, or tied=True"
+            )
+        assert self.step_size is not None
+        if abs(step - self.step_size) > 1e-9 * self.step_size:
+            raise InputError(
+                f"layers have step {step:g}, but the value matrices were made for step_size = {self.step_size:g}; "
+                "give both the same"
+            )
+        self.layer_number(start)
 
     def resolve(self, n: int, dim: int) -> Self:
         return dataclasses.replace(self, flow=self.flow.resolve(n, dim))
@@ -113,16 +134,18 @@ class RandomValues(AbstractFlow):
         moved = np.matmul(output, values.swapaxes(1, 2)).reshape(-1, dim)
         return moved if self.tied else moved / math.sqrt(self.step_size)  # type: ignore[arg-type]
 
+    def layer(self, points: Any, attended: Any, step: Any, t: Any) -> Any:
+        self.check_run(float(t), float(step))
+        return super().layer(points, attended, step, t)
+
     def field(self, tokens: Any, weights: Any = None, t: Any = 0.0) -> np.ndarray:
         if not self.tied:
-            raise InputError(
-                "fresh value matrices have no velocity; use method='layer' with "
-                f"step_size={self.step_size:g}, or tied=True"
-            )
+            self.check_run(float(t))
         return np.asarray(project(np.asarray(tokens), self.attended(tokens, weights, t)))
 
     def velocity(self, tokens: Any, weights: Any = None, *, radii: Any = None, t: Any = 0.0) -> np.ndarray:
         """Tangent vectors dx_i/dt (n, dim) of tied matrices. **Raises:** `InputError` where they are fresh."""
+        self.check_run(float(t))
         points = check_tokens(tokens)
         masses = None if weights is None else check_weights(weights, len(points))
         return self.resolve(*points.shape).field(points, masses, t)

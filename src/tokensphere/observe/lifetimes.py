@@ -154,6 +154,8 @@ def lifetimes(runs: Iterable[Any], clusters: int, **options: Any) -> Lifetimes:
 
     **Returns:** :class:`Lifetimes`.  **Raises:** `InputError`, also if no run had so many clusters.
     """
+    if check_positive_int(clusters, "clusters") == 1:
+        raise InputError("clusters must be >= 2: one cluster never ends")
     found = [value for value in (lifetime(run, clusters) for run in runs) if value is not None]
     if not found:
         raise InputError(f"no run ever had {clusters} clusters")

@@ -102,7 +102,8 @@ def _headline(
     study: Study, prediction: EmergencePrediction | None, verdicts: Sequence[Verdict], run: xarray.Dataset
 ) -> Markup:
     flow, sizes = study.flow, run.sizes
-    kind = _KINDS[flow.kind] + (" (shifted)" if flow.shifted else "")
+    kind = ("causal " if flow.causal else "") + _KINDS[flow.kind] + (" (shifted)" if flow.shifted else "")
+    kind += f" under the scheme {flow.scheme}" if flow.scheme != "post" else ""
     parameters = f"{kind}, β = {show(flow.beta)}, dimension {sizes['component']}, {sizes['token']:,} tokens"
     parameters += f", t = 0 to {show(float(run.time[-1]))}, seed {study.seed}"
     counts: Counter[str] = Counter(verdict.outcome for verdict in verdicts)

@@ -101,8 +101,9 @@ class Integrator:
     `common_noise`: one W for all tokens.
 
     **Raises:** `InputError` for a method without error control and no `step_size`, a tolerance outside
-    [1e-14, 0.1], a step that is not positive, noise that is negative or that `method` does not take, or, in layer
-    mode, save times that are not whole numbers of layers.
+    [1e-14, 0.1], a step that is not positive, noise that is negative or that `method` or `flow` does not take,
+    `common_noise` without noise, times or layers that `flow` cannot have (`check_run`), or, in layer mode, save times
+    that are not whole numbers of layers.
     """
 
     def __init__(
@@ -129,6 +130,10 @@ class Integrator:
             raise InputError(f"method '{method}' takes no noise; use one of {fitting}, with a step_size")
         if chosen.kicks and not isinstance(flow.space, Sphere):
             raise InputError(f"method '{method}' moves unit tokens, and the tokens of {type(flow).__name__} are not")
+        if intensity and flow.holds:
+            raise InputError(f"noise would move the tokens that {type(flow).__name__} holds; leave it out")
+        if common_noise and not intensity:
+            raise InputError("common_noise=True needs an intensity: give noise > 0, or leave common_noise out")
         self.noise = Noise(intensity, seed, bool(common_noise)) if intensity else None
         adaptive = step_size is None
         if adaptive and chosen.error is None:
@@ -144,6 +149,7 @@ class Integrator:
         if chosen.layered:
             assert step_size is not None
             check_layers(times, step_size)
+        flow.check_run(float(times[0]), self.step_size if chosen.layered else None)
         self.times = times
         self.max_steps = max_steps
         self.events = tuple(events)
@@ -190,7 +196,10 @@ class Integrator:
         size, rejected = state.size, state.rejected
         while True:
             if state.steps + rejected >= self.max_steps:
-                raise SolveError(f"gave up at t = {state.t:g} after {self.max_steps} steps; raise max_steps or rtol")
+                raise SolveError(
+                    f"gave up at t = {state.t:g} after {self.max_steps} steps, the last of {size:.3g}; raise max_steps "
+                    "or rtol, or where the velocity jumps (hardmax) use method='layer' or another fixed step"
+                )
             # A step that ends within 1 % of the target goes there, so that no sliver is left for the next.
             lands = state.t + 1.01 * size >= stop
             taken = stop - state.t if lands and not self.method.layered else size

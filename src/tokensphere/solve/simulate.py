@@ -72,9 +72,9 @@ def simulate(
     """
     import xarray
 
-    points = flow.check(tokens, radii)
-    masses = None if weights is None else check_weights(weights, len(points))
     save_times = check_times(times)
+    points = flow.check(tokens, radii, float(save_times[0]))
+    masses = None if weights is None else check_weights(weights, len(points))
     resolved, shard, start, own = flow, None, points, masses
     if mesh is None:
         resolved = flow.resolve(len(points), np.shape(tokens)[1])

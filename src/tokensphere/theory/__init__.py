@@ -1,7 +1,7 @@
 """Predictions in closed form or from small equations: what to expect before anything is simulated."""
 
 from .alignment import AlignmentLimit, alignment_limit, alignment_orbit
-from .caps import CapsPrediction, caps
+from .caps import CapsPrediction, caps, log_mean_field_caps_time
 from .causal import causal_limit, causal_pair_product
 from .centres import cap_mass, centre_angle, centre_count, parking_density, strong_centre_count
 from .clocks import (
@@ -17,6 +17,7 @@ from .clocks import (
 from .clusters import ClusterState, cluster_angles, k_cluster_state, merger_time
 from .collapse import hemisphere_probability, rank_collapse
 from .common_noise import common_noise_exponent
+from .cones import cone_opening, cone_radii, cone_variance_rate, uniform_attention_scale
 from .degrees import DegreeSwitch, RunnerUp, degree_switches, dominant_degree, nearest_switch, runner_up
 from .diagnose import diagnose, near_uniform
 from .emergence import DegreeRate, Duration, EmergencePrediction, TimeScales
@@ -38,6 +39,7 @@ from .global_collapse import (
     collapse_predictions,
     gap_bound,
     high_dimension_bound,
+    mean_field_collapse,
     mean_field_rate,
     terminal_rate,
 )
@@ -90,6 +92,7 @@ from .scheme_table import SchemePrediction, predict_schemes
 from .schemes import SCHEMES, Scheme, mix_scheme, ngpt_scheme, scheme_named
 from .staircase import Staircase, StaircaseStep, staircase, well_prepared
 from .stationary import NoisyTransition, StationaryState, noisy_transition, stationary_state, stationary_states
+from .synchronization import least_radial_velocity, synchronization
 from .timescales import (
     critical_tilt,
     dobrushin_constant,
@@ -156,6 +159,9 @@ __all__ = [
     "collapse_predictions",
     "common_noise_exponent",
     "competing_beta",
+    "cone_opening",
+    "cone_radii",
+    "cone_variance_rate",
     "convert_log_time",
     "critical_gamma",
     "critical_gradient_gap",
@@ -210,15 +216,18 @@ __all__ = [
     "layer_factors",
     "layers_to_exit",
     "leading_exit_time",
+    "least_radial_velocity",
     "lifetime_constant",
     "linear_room",
     "log_clock_rate",
     "log_growth_rates",
+    "log_mean_field_caps_time",
     "log_normaliser",
     "log_pair_time",
     "log_two_cluster_lifetime",
     "long_context",
     "manifold_distance",
+    "mean_field_collapse",
     "mean_field_rate",
     "meeting_angle",
     "merger_time",
@@ -256,11 +265,13 @@ __all__ = [
     "stationary_state",
     "stationary_states",
     "strong_centre_count",
+    "synchronization",
     "terminal_rate",
     "to_json",
     "tokens_needed",
     "tricritical_beta",
     "two_cluster_lifetime",
+    "uniform_attention_scale",
     "uniform_energy",
     "usa_step",
     "vertex_paths",

@@ -10,6 +10,13 @@ Caps {⟨x, w_q⟩ ≥ 1 − ε} round k centres w_q, n tokens of mass 1/n in th
 Tokens stay in their caps of 2ε on [0, T2], and |x_i − x_j|² ≤ 2e^{−λβ} within each on [T1, T2].
 
 [2410.06833; the form of γ derived; the logarithm in the second bound on λ is subtracted, not added as printed]
+
+Mean field, k caps of equal mass: no token has a mass of its own that holds it, only its cap has, so that n is gone and
+the condition is γ > 8ε, here with γ = 1 − α. The least ⟨x, w_q⟩ over a cap of 2ε, where products are 1 − 8ε or more,
+falls at the rate 2√(ε(1−ε)) times the weight of the other caps at most:
+
+    SA:             T2 = ½√(ε/(1−ε)) e^{(1−α−8ε)β}/(k−1)
+    USA shifted:    T2 = ½√(ε/(1−ε)) e^{(1−α)β} k/(k−1)                                                     [derived]
 """
 
 from __future__ import annotations
@@ -21,10 +28,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, check_beta, check_positive_int, check_tokens
-from .growth import check_real, safe_exp
-from .records import Hypothesis, to_json
+from .growth import check_flow, check_real, safe_exp
+from .records import Hypothesis, Prediction, to_json
 
-__all__ = ["CapsPrediction", "caps"]
+__all__ = ["CapsPrediction", "caps", "log_mean_field_caps_time"]
 
 _SOURCE = "2410.06833"
 
@@ -100,21 +107,15 @@ def caps(centres: Any, n: int, epsilon: float, beta: float, *, tokens: Any = Non
 
     **Source:** [2410.06833].
     """
-    points, count, b = check_tokens(centres), check_positive_int(n, "n"), check_beta(beta)
-    eps = check_real(epsilon, "epsilon")
-    if len(points) < 2:
-        raise InputError("there must be at least two caps")
-    if not 0 < eps < 1 or b == 0:
-        raise InputError(f"epsilon must lie in (0, 1) and beta be positive, got {epsilon!r} and {beta!r}")
-    apart = _nearest_angle(points)
-    half = _half_angle(2 * eps)
-    alpha = math.cos(max(apart - 2 * half, 0.0))
+    count = check_positive_int(n, "n")
+    points, eps, b = _check(centres, epsilon, beta)
+    alpha, disjoint = _largest_product(points, eps)
     gamma = 1 - alpha - 8 * eps - math.log(2 * count**2 / eps) / b
     log_trapped = math.log(eps / count) + (1 - alpha) * b
     found = [
         Hypothesis("beta > 1", b > 1, f"beta = {b:g}"),
         Hypothesis("epsilon < 1/16", eps < 1 / 16, f"epsilon = {eps:g}"),
-        Hypothesis("the caps of 2 epsilon are disjoint", apart > 2 * half, f"centres {apart:.4g} rad apart"),
+        disjoint,
         Hypothesis("gamma > 0", gamma > 0, f"gamma = {gamma:.6g}"),
     ]
     rate = _largest_rate(count, eps, b, alpha, gamma)
@@ -122,6 +123,66 @@ def caps(centres: Any, n: int, epsilon: float, beta: float, *, tokens: Any = Non
     if tokens is not None:
         found.append(_start_in_caps(check_tokens(tokens), points, eps, count))
     return CapsPrediction(count, eps, b, alpha, gamma, rate, log_trapped, tuple(found))
+
+
+def log_mean_field_caps_time(
+    centres: Any, epsilon: float, beta: float, flow: str = "sa", *, tokens: Any = None
+) -> Prediction:
+    """How long mass that starts in caps round `centres`, the same in each, stays near them, for any number of tokens.
+
+    **Arguments:** `centres`, `epsilon`, `beta` as :func:`caps`; `flow` "sa" or "usa-shifted"; `tokens` (n, dim), a
+    start of equal masses to check.
+
+    **Returns:** :class:`Prediction` of log T2: no mass leaves its cap of 2ε on [0, T2].
+
+    **Raises:** `InputError`. **Source:** condition [2410.06833]; T2 derived, for ε < 1/2 and B = V = I. Mixtures of
+    narrow Gaussians are such starts with high probability (constants open).
+    """
+    points, eps, b = _check(centres, epsilon, beta)
+    if check_flow(flow) == "usa":
+        raise InputError("flow must be 'sa' or 'usa-shifted'; the times of 'usa' are e^(-beta) of those of the latter")
+    k, (alpha, disjoint) = len(points), _largest_product(points, eps)
+    # speed of ⟨x, w⟩ at the rim: at most 2√(ε(1−ε)), times the weight of the other caps; ε to go
+    log_time = 0.5 * (math.log(eps) - math.log1p(-eps)) - math.log(2 * (k - 1)) + (1 - alpha) * b
+    log_time += math.log(k) if flow == "usa-shifted" else -8 * eps * b
+    gamma = 1 - alpha
+    found = [
+        Hypothesis("epsilon < 1/16", eps < 1 / 16, f"epsilon = {eps:g}"),
+        disjoint,
+        Hypothesis("gamma > 8 epsilon", gamma > 8 * eps, f"gamma = 1 - alpha = {gamma:.6g}, epsilon = {eps:g}"),
+    ]
+    if tokens is None:
+        found.append(Hypothesis(f"each of the {k} caps has mass 1/{k}", None))
+    else:
+        start = check_tokens(tokens)
+        found += [_start_in_caps(start, points, eps, len(start)), _equal_masses(start, points)]
+    return Prediction(
+        "log of the time in the caps",
+        log_time,
+        "log t",
+        "log(sqrt(eps/(1 - eps))/2) + (1 - alpha - 8 eps) beta - log(k - 1) (SA),"
+        " log(sqrt(eps/(1 - eps))/2) + (1 - alpha) beta + log(k/(k - 1)) (USA shifted)",
+        "derived; [2410.06833] for the condition",
+        tuple(found),
+        "mean field, and any number of tokens; V = B = I",
+    )
+
+
+def _check(centres: Any, epsilon: float, beta: float) -> tuple[np.ndarray, float, float]:
+    points, b, eps = check_tokens(centres), check_beta(beta), check_real(epsilon, "epsilon")
+    if len(points) < 2:
+        raise InputError("there must be at least two caps")
+    if not 0 < eps < 1 or b == 0:
+        raise InputError(f"epsilon must lie in (0, 1) and beta be positive, got {epsilon!r} and {beta!r}")
+    return points, eps, b
+
+
+def _largest_product(points: np.ndarray, eps: float) -> tuple[float, Hypothesis]:
+    """α, and whether the caps of 2ε are disjoint."""
+    apart = _nearest_angle(points)
+    half = _half_angle(2 * eps)
+    disjoint = Hypothesis("the caps of 2 epsilon are disjoint", apart > 2 * half, f"centres {apart:.4g} rad apart")
+    return math.cos(max(apart - 2 * half, 0.0)), disjoint
 
 
 def _largest_rate(n: int, eps: float, beta: float, alpha: float, gamma: float) -> float:
@@ -154,3 +215,11 @@ def _start_in_caps(tokens: np.ndarray, centres: np.ndarray, eps: float, n: int) 
     worst = int(np.argmax(height))
     inside = bool(height[worst] <= eps * (1 + 1e-12))
     return Hypothesis("every token starts in a cap", inside, f"token {worst}: 1 - <x, w> = {height[worst]:.6g}")
+
+
+def _equal_masses(tokens: np.ndarray, centres: np.ndarray) -> Hypothesis:
+    counts = np.bincount(np.argmax(tokens @ centres.T, axis=1), minlength=len(centres))
+    same, k = bool((counts == counts[0]).all()), len(centres)
+    return Hypothesis(
+        f"each of the {k} caps has mass 1/{k}", same, f"tokens in the caps: {', '.join(map(str, counts))}"
+    )

@@ -11,6 +11,7 @@ In high dimension independent uniform tokens are nearly orthogonal, ρ = 0, and 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -105,6 +106,13 @@ def check_gap(start: Any, n: int, name: str = "start") -> float:
     return 1.0 - rho
 
 
+def check_step(step: Any) -> float:
+    """The step η of a layer. **Raises:** `InputError` unless it is finite and positive."""
+    if not check_real(step, "step", 0.0) > 0:
+        raise InputError(f"step must be > 0, got {step!r}")
+    return float(step)
+
+
 def equiangular_rate(
     rho: float, beta: float, n: int, flow: str = "sa", scheme: str | Scheme = "post", *, radius: float = 1.0
 ) -> float:
@@ -142,7 +150,9 @@ def equiangular_path(
 
     **Returns:** :class:`EquiangularPath`; the error of log(1 − ρ) is about 1e-11.
 
-    **Raises:** `InputError`. **Source:** derived, exact.
+    **Raises:** `InputError`, also where the rates are so fast or so different that no path can be computed.
+
+    **Source:** derived, exact.
     """
     system = Equiangular(beta, n, flow, scheme, radius)
     shape = np.shape(times)
@@ -170,6 +180,11 @@ def equiangular_path(
             rtol=1e-12,
             atol=1e-13,
         )
+        if not part.success:
+            raise InputError(
+                f"the path at beta = {beta:g} cannot be followed to t = {end:g} ({part.message.rstrip('.')}); "
+                "take shorter times, or 'usa-shifted' instead of 'usa'"
+            )
         found[:, inside] = part.y[:, : int(inside.sum())]
         state, begin = part.y[:, -1], end
     w, r = found[:, place].reshape(2, *shape)
@@ -197,12 +212,19 @@ def equiangular_invariant(beta: float, n: int, flow: str = "sa", *, start: float
 
     At β = 0 with SA the integrand vanishes: (1 − ρ) r² is constant.
 
+    **Returns:** float; inf where it is no float, for log C grows like e^β (:func:`log_equiangular_invariant`).
+
     **Raises:** `InputError`, as :class:`Equiangular`, and for tokens at rest. **Source:** derived.
     """
+    log = log_equiangular_invariant(beta, n, flow, gap=check_gap(start, n), radius=radius)
+    return math.exp(log) if log < 709.0 else math.inf
+
+
+def log_equiangular_invariant(beta: float, n: int, flow: str = "sa", *, gap: float, radius: float = 1.0) -> float:
+    """Natural logarithm of :func:`equiangular_invariant`, from 1 − ρ(0) = `gap`; inf beyond floats."""
     from scipy.integrate import quad
 
     system = Equiangular(beta, n, flow, "pre", radius)
-    gap = check_gap(start, n)
     if gap >= n / (n - 1) * (1 - 1e-15):
         raise InputError("the simplex rho = -1/(n-1) does not move, so there is no limit")
 
@@ -212,9 +234,13 @@ def equiangular_invariant(beta: float, n: int, flow: str = "sa", *, start: float
         # along − b(1+(n−1)ρ) = a − b, computed without cancellation
         return reading.a * -math.expm1(-beta * rest) / (reading.b * (n - (n - 1) * rest))
 
+    if beta * gap > 650.0:
+        return math.inf
     first = -math.log(gap)
-    total = quad(excess, first, first + 60.0, epsabs=1e-13, epsrel=1e-12, limit=500)[0]
-    return float(gap * radius**2 * math.exp(total))
+    knees = [2.0**j / (1.0 + beta * gap) for j in range(-2, 12)]  # there the integrand falls
+    edges = [first, *(first + k for k in knees if k < 60.0), first + 60.0]
+    parts = (quad(excess, a, b, epsabs=1e-14, epsrel=1e-12, limit=200)[0] for a, b in itertools.pairwise(edges))
+    return math.log(gap) + 2.0 * math.log(radius) + math.fsum(parts)
 
 
 def equiangular_layer_path(
@@ -233,6 +259,7 @@ def equiangular_layer_path(
     **Returns:** :class:`EquiangularPath` with count + 1 entries. **Source:** derived, exact to rounding.
     """
     system, gap, r = Equiangular(beta, n, flow, scheme, radius), check_gap(start, n), float(radius)
+    step = check_step(step)
     states = [(gap, r)]
     for index in range(check_positive_int(count, "count", least=0)):
         gap, r = system.layer(gap, r, step, index * step)

@@ -1,10 +1,13 @@
-"""The global picture: when all tokens end in one point, how fast at last, and what two bounds are worth.
+"""The global picture: when all tokens end in one point, how fast at last, and what bounds are worth.
 
 single cluster   SA, USA, V = B = I, almost every start: d ≥ 3 and β ≥ 0; d = 2 and β > −0.16  [2312.10794, Theorem 1]
 hemisphere       exponentially fast; n uniform tokens lie in one with Wendel's probability    [Theorem 3, Corollary 4]
 at last          1 − ρ decays at the rate 2 (SA, USA-shifted) or 2e^β (USA), distances at half of it;
                  at an eigenvector x of V with eigenvalue λ: distances at λ, times e^{β xᵀBx} (USA)            [derived]
 β = 0, a density W2 ~ e^{−min(1,(d−1)/2)t}: mass near the antipode comes late; n tokens have e^{−t}            [derived]
+small |β|        W2(μ_t, point) ≤ C_0 e^{−t/100} for a density in L² with a mean that is not 0              [2504.14697]
+
+The same under a scheme of normalisation is in :mod:`tokensphere.theory.synchronization`.
 """
 
 from __future__ import annotations
@@ -17,7 +20,14 @@ from .collapse import hemisphere_probability
 from .growth import RateOverflowError, check_flow, check_real, safe_exp
 from .records import Hypothesis, Prediction
 
-__all__ = ["collapse_predictions", "gap_bound", "high_dimension_bound", "mean_field_rate", "terminal_rate"]
+__all__ = [
+    "collapse_predictions",
+    "gap_bound",
+    "high_dimension_bound",
+    "mean_field_collapse",
+    "mean_field_rate",
+    "terminal_rate",
+]
 
 _CIRCLE_BETA = -0.16  # [2312.10794, Remark 2]
 
@@ -71,6 +81,38 @@ def mean_field_rate(beta: float, dim: int) -> Prediction:
             Hypothesis("a positive density with a mean that is not 0", None, "mass near the antipode arrives late"),
         ),
         "long times, after the limit of many tokens: n tokens have rate 1; a factor log t at d = 3",
+    )
+
+
+def mean_field_collapse(beta: float, order: float | None = None) -> Prediction:
+    """The collapse of a density for small |β|, in a theorem whose constants are not known:
+
+        ∃ β_0, C_0, T_0:     |β| < β_0  ⇒  W2(μ_t, point) ≤ C_0 e^{−t/100}     for t ≥ T_0
+
+    Large β is another matter: some densities in L² on the circle end in several clusters (which ones is open).
+
+    **Arguments:** `beta`, any sign; `order` R_0 = |∫ x dμ_0| in [0, 1], `None` if it is not known.
+
+    **Returns:** :class:`Prediction` without a value; :func:`mean_field_rate` has the true rate at β = 0.
+
+    **Raises:** `InputError`. **Source:** [2504.14697].
+    """
+    beta, start = check_real(beta, "beta"), None if order is None else check_real(order, "order", 0.0)
+    if start is not None and start > 1.0:
+        raise InputError(f"order must lie in [0, 1], got {order!r}")
+    return Prediction(
+        "bound on W2 to a point mass",
+        None,
+        "",
+        "W2(mu_t, delta) <= C_0 e^(-t/100), t >= T_0",
+        "[2504.14697]",
+        (
+            Hypothesis("query-key and value matrices are the identity", True, "B = V = I"),
+            Hypothesis("|beta| < beta_0", True if beta == 0 else None, f"beta = {beta:g}, beta_0 > 0 is not known"),
+            Hypothesis("R_0 > 0", None if start is None else start > 0, "" if start is None else f"R_0 = {start:.4g}"),
+            Hypothesis("the start has a density in L^2", None, "tokens have none: large n in its stead"),
+        ),
+        "constants open; rate 1/100 is not sharp",
     )
 
 

@@ -145,7 +145,8 @@ def long_context(gamma: float, n: float, rho: float, residual: float = 0.0) -> L
     ratio = gamma * (1.0 - rho)
     phase = _phase(ratio)
     bottom = together + (1.0 - rho) * (_OWN[phase] + alpha) ** 2
-    limit = together / bottom if bottom > 0 else math.nan
+    # Nothing in common and no residual: one's own weight a ~ n^{γ−1} against the spread 1/√n of the mean of the others.
+    limit = together / bottom if bottom > 0 else 0.5 * (1.0 + math.copysign(gamma != 0.5, 0.5 - gamma))
     # below γ_c and without a residual the distance to the limit is the square of an own weight
     power = (2.0 if phase == "averaging" and alpha == 0 else 1.0) * abs(ratio - 1.0)
     scale = 1.0 / count if phase == "critical" else math.exp(-power * log_n)

@@ -16,15 +16,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError, check_beta, check_positive_int
-from .equiangular import check_gap, equiangular_invariant, equiangular_path, equiangular_rate
-from .equiangular_levels import equiangular_layer_count, equiangular_time
-from .growth import check_flow, check_real
+from .equiangular import (
+    Equiangular,
+    check_gap,
+    check_step,
+    equiangular_path,
+    equiangular_rate,
+    log_equiangular_invariant,
+)
+from .equiangular_levels import equiangular_layer_count, equiangular_reach, equiangular_time
+from .growth import check_flow
 from .records import Hypothesis, to_json
 from .schemes import SCHEMES, Scheme, scheme_named
 
 __all__ = ["SchemePrediction", "predict_schemes"]
 
-_MOST_LAYERS = 1_000_000
+_MOST_LAYERS = 200_000
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,9 @@ class SchemePrediction:
     """One row of the table.
 
     **Fields:** the parameters; `initial_rate` dρ/dt at t = 0; `law` of 1 − ρ, `against` what and with which `slope` of
-    log(1 − ρ); `constant` C of that law (`None` where it is no float or the tokens rest); `time` at which ρ reaches
-    `level` along the flow, `radius_then`; `layers` of the given `step` that it takes (`None` without a step, or if a
-    million do not suffice); `hypotheses`.
+    log(1 − ρ); `constant` C of that law (`None` where it is no float or the tokens rest) and `log10_constant`; `time`
+    at which ρ reaches `level` along the flow (inf beyond floats), `radius_then`; `layers` of the given `step` that it
+    takes (`None` without a step, or if 200,000 do not suffice); `hypotheses`.
     """
 
     scheme: str
@@ -48,6 +55,7 @@ class SchemePrediction:
     against: str
     slope: float
     constant: float | None
+    log10_constant: float | None
     level: float
     time: float
     radius_then: float | None
@@ -86,8 +94,8 @@ def predict_schemes(
     beta, n, flow = check_beta(beta), check_positive_int(n, "n", least=2), check_flow(flow)
     if check_gap(start, n) <= check_gap(level, n, "level"):
         raise InputError(f"level must be above start, got level = {level!r} and start = {start!r}")
-    if step is not None and not check_real(step, "step", 0.0) > 0:
-        raise InputError(f"step must be > 0, got {step!r}")
+    if step is not None:
+        step = check_step(step)
     return tuple(
         _row(beta, n, scheme_named(scheme), flow, float(start), float(radius), float(level), step, dim)
         for scheme in schemes
@@ -98,13 +106,13 @@ def _row(
     beta: float, n: int, scheme: Scheme, flow: str, start: float, radius: float, level: float, step: Any, dim: Any
 ) -> SchemePrediction:
     own = 1.0 if scheme.normalised(0.0) else radius
-    time = equiangular_time(level, beta, n, flow, scheme, start=start, radius=own)
-    rests = math.isinf(time)
+    time, radius_then = equiangular_reach(level, Equiangular(beta, n, flow, scheme, own), start)
     layers = None
-    if step is not None and not rests:
-        layers = equiangular_layer_count(
-            level, step, beta, n, flow, scheme, start=start, radius=own, most=min(_MOST_LAYERS, _layers(time, step))
-        )
+    # Layers take about as many as the flow takes steps; far too many are not counted in vain.
+    if step is not None and time < 2.0 * _MOST_LAYERS * step:
+        layers = equiangular_layer_count(level, step, beta, n, flow, scheme, start=start, radius=own, most=_MOST_LAYERS)
+    rests = equiangular_rate(start, beta, n, flow, scheme, radius=own) == 0.0
+    log = None if rests else _log_constant(beta, n, scheme, flow, start, own, time)
     return SchemePrediction(
         scheme=scheme.name,
         flow=flow,
@@ -116,19 +124,15 @@ def _row(
         law=_formula(scheme, flow),
         against=scheme.law.against,
         slope=_slope(scheme, beta, flow),
-        constant=None if rests else _constant(beta, n, scheme, flow, start, own, time),
+        constant=math.exp(log) if log is not None and -700 < log < 700 else None,
+        log10_constant=None if log is None else log / math.log(10.0),
         level=level,
         time=time,
-        radius_then=None if rests else _radius(time, beta, n, flow, scheme, start, own),
+        radius_then=None if math.isinf(time) else radius_then,
         step=step,
         layers=layers,
         hypotheses=_hypotheses(n, start, dim),
     )
-
-
-def _layers(time: float, step: float) -> int:
-    """A number of layers that surely suffices, if any does: layers are slower than the flow by a factor near 1 + η."""
-    return math.ceil(min(10.0 * (1.0 + step) * time / step + 1000.0, float(_MOST_LAYERS)))
 
 
 def _fast(scheme: Scheme, flow: str) -> bool:
@@ -143,27 +147,26 @@ def _slope(scheme: Scheme, beta: float, flow: str) -> float:
 
 def _formula(scheme: Scheme, flow: str) -> str:
     formula = scheme.law.formula
+    if flow == "usa" and scheme.name in ("pre", "mix", "ln-scaling"):  # nothing divides by |A| = e^β at the end
+        return formula.replace("r ~ t", "r ~ e^beta t").replace("r ~ 2 ", "r ~ 2 e^beta ")
     return formula.replace("-2t", "-2 e^beta t").replace("-4 ", "-4 e^beta ") if _fast(scheme, flow) else formula
 
 
-def _constant(beta: float, n: int, scheme: Scheme, flow: str, start: float, radius: float, time: float) -> float | None:
-    """C of the law: of (1 − ρ) r² where tokens keep radii, else of (1 − ρ) e^{−slope·clock}."""
+def _log_constant(
+    beta: float, n: int, scheme: Scheme, flow: str, start: float, radius: float, time: float
+) -> float | None:
+    """log C of the law: of (1 − ρ) r² where tokens keep radii, else of (1 − ρ) e^{−slope·clock}."""
     if scheme.law.kind == "power":
+        gap = check_gap(start, n)
         if scheme.breaks:  # Mix-LN: the orbit that starts at the switch
-            start = float(equiangular_path(scheme.breaks[-1], beta, n, flow, scheme, start=start).rho)
-        return equiangular_invariant(beta, n, flow, start=start, radius=radius)
+            gap = math.exp(float(equiangular_path(scheme.breaks[-1], beta, n, flow, scheme, start=start).log_gap))
+        return log_equiangular_invariant(beta, n, flow, gap=gap, radius=radius) if gap > 0 else None
     clocks = {"t": lambda t: t, "sqrt(t+1)": lambda t: math.sqrt(t + 1.0)}
-    if scheme.law.against not in clocks:
+    if scheme.law.against not in clocks or math.isinf(time):
         return None
     gap = 1e-9  # the law holds up to a relative error of the order of β(1 − ρ)
     late = equiangular_time(1.0 - gap, beta, n, flow, scheme, start=start, radius=radius)
-    log = math.log(gap) - _slope(scheme, beta, flow) * clocks[scheme.law.against](late)
-    return math.exp(log) if -700 < log < 700 else None
-
-
-def _radius(time: float, beta: float, n: int, flow: str, scheme: Scheme, start: float, radius: float) -> float:
-    path = equiangular_path(time, beta, n, flow, scheme, start=start, radius=radius)
-    return float(path.radius)
+    return math.log(gap) - _slope(scheme, beta, flow) * clocks[scheme.law.against](late)
 
 
 def _hypotheses(n: int, start: float, dim: int | None) -> tuple[Hypothesis, ...]:

@@ -22,12 +22,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ..errors import InputError, suggest
 from .growth import check_real
 
-__all__ = ["SCHEMES", "Law", "Reading", "Scheme", "mix_scheme", "ngpt_scheme", "scheme_named"]
+__all__ = ["SCHEMES", "Law", "Reading", "Scheme", "before_switch", "mix_scheme", "ngpt_scheme", "scheme_named"]
 
 
 @dataclass(frozen=True)
@@ -130,22 +130,22 @@ def mix_scheme(switch: float = 1.0) -> Scheme:
         return POST if t <= switch else PRE
 
     def layer(reading: Reading, r: float, step: float, t: float) -> tuple[float, float]:
-        return (POST if _before(t, switch) else PRE).layer(reading, r, step, t)
+        return (POST if before_switch(t, switch) else PRE).layer(reading, r, step, t)
 
     return Scheme(
         "mix",
         lambda reading, r, t: at(t).slowdown(reading, r, t),
         lambda reading, r, t: at(t).growth(reading, r, t),
         layer,
-        lambda t: _before(t, switch),
+        lambda t: before_switch(t, switch),
         _POWER,
         (switch,) if switch > 0 else (),
     )
 
 
-def _before(t: float, switch: float) -> bool:
-    """t < switch, where t = ηℓ carries rounding."""
-    return t < switch - 1e-9 * max(1.0, switch)
+def before_switch(t: Any, switch: Any) -> Any:
+    """Whether a layer at t = ηℓ, which carries rounding, comes before the switch of Mix-LN (any kind of numbers)."""
+    return t < switch - 1e-9 * (1.0 + switch)
 
 
 def ngpt_scheme(alpha: float | Callable[[float], float] = 1.0, *, original: bool = False) -> Scheme:

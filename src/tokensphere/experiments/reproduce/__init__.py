@@ -90,7 +90,7 @@ _ENTRIES: tuple[Entry, ...] = (
     Entry(
         "C5",
         "Schemes under random weights",
-        "survey, figure 4; derived",
+        "2512.01868, Figure 4; derived",
         6,
         "random_layers:random_layers",
         "collective",

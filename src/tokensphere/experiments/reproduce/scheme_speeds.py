@@ -5,6 +5,7 @@ ends          e^{−2t}, e^{−2αt}, e^{−4√(t+1)}, or C/r² with one C for 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -116,7 +117,7 @@ def _usa_slope() -> Verdict:
     times = np.array([0.0, 3.0, 3.5])
     run = simulate(UnnormalizedSelfAttention(1.0), np.eye(_C3_N), times, method="dopri8", rtol=1e-11)
     slope = float(np.diff(np.log(gram_gaps(run.tokens.values)[0][1:]))[0] / 0.5)
-    return compare("USA, beta 1, tokens: slope of log(1 - rho) against t", -2.0 * np.e, slope, 0.01, relative=True)
+    return compare("USA, beta 1, tokens: slope of log(1 - rho) against t", -2.0 * math.e, slope, 0.01, relative=True)
 
 
 def _half_alpha() -> Verdict:

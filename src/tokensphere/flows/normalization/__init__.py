@@ -49,6 +49,8 @@ def normalization_named(scheme: str | AbstractNormalization) -> AbstractNormaliz
     """
     if isinstance(scheme, AbstractNormalization):
         return scheme
+    if isinstance(scheme, type):
+        raise InputError(f"give a scheme, not its class: {scheme.__name__}()")
     if scheme not in NORMALIZATIONS:
         raise InputError(f"unknown scheme {scheme!r}{suggest(str(scheme), NORMALIZATIONS)}")
     return NORMALIZATIONS[scheme]()

@@ -9,10 +9,12 @@
 from __future__ import annotations
 
 import abc
+import math
 from typing import Any
 
 import equinox as eqx
 
+from tokensphere.errors import InputError
 from tokensphere.jaxsetup import namespace, rowwise_dot
 
 __all__ = ["AbstractNormalization", "attended_length"]
@@ -36,6 +38,11 @@ class AbstractNormalization(eqx.Module):
         """Times at which the rules change."""
         return ()
 
+    @property
+    def after(self) -> float:
+        """The time after which the scheme has rules; at it and before it has none."""
+        return -math.inf
+
     @abc.abstractmethod
     def slowdown(self, tokens: Any, radii: Any, attended: Any, t: Any) -> Any:
         """s (n,), or a number: tokens turn s times slower than those of Post-LN."""
@@ -56,6 +63,11 @@ class AbstractNormalization(eqx.Module):
         """What multiplies the logits at time t; `None` for 1."""
         return None
 
-    def check_start(self, radii: Any) -> None:
-        """Refuse radii at time zero that the scheme cannot have: `InputError`."""
+    def check_time(self, t: float) -> None:
+        """Refuse a time at which the scheme has no rules: `InputError`."""
+        if not t > self.after:
+            raise InputError(f"{type(self).__name__} needs times > {self.after:g}, got t = {t:g}")
+
+    def check_radii(self, radii: Any, t: float) -> None:
+        """Refuse radii that the scheme cannot have at time t: `InputError`."""
         return None

@@ -31,6 +31,10 @@ class LayerNormScaling(AbstractNormalization):
     def keeps_radii(self) -> bool:
         return True
 
+    @property
+    def after(self) -> float:
+        return -1.0
+
     def slowdown(self, tokens: Any, radii: Any, attended: Any, t: Any) -> Any:
         return radii * (t + 1.0) ** 0.5
 

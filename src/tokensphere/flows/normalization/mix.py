@@ -12,6 +12,7 @@ import numpy as np
 
 from tokensphere.errors import InputError
 from tokensphere.jaxsetup import namespace, rowwise_dot
+from tokensphere.theory.schemes import before_switch
 
 from .base import AbstractNormalization
 
@@ -45,10 +46,12 @@ class MixNorm(AbstractNormalization):
         return states + step * attended
 
     def normalised(self, t: Any) -> Any:
-        # t = ηℓ carries rounding
-        return t < self.switch - 1e-9 * (1.0 + self.switch)
+        return before_switch(t, self.switch)
 
-    def check_start(self, radii: Any) -> None:
+    def check_radii(self, radii: Any, t: float) -> None:
         other = np.asarray(radii)[np.asarray(radii) != 1.0]
-        if other.size:
-            raise InputError(f"Mix-LN starts as Post-LN, with radii 1, got {other[0]:g}")
+        if t <= self.switch and other.size:
+            raise InputError(
+                f"Mix-LN starts as Post-LN, with radii 1, got {other[0]:g} at t = {t:g}; "
+                f"start after the switch at t = {float(self.switch):g}, or leave radii out"
+            )

@@ -14,6 +14,7 @@ import equinox as eqx
 import numpy as np
 
 from tokensphere.errors import InputError
+from tokensphere.jaxsetup import is_traced
 
 from .base import AbstractNormalization, attended_length
 
@@ -24,7 +25,8 @@ class NGPT(AbstractNormalization):
     """**Fields:** `alpha` > 0, a number or a function of t made of arithmetic (default 1); `original`: layers in their
     original form.
 
-    **Raises:** `InputError` for an alpha that is a number but not positive and finite.
+    **Raises:** `InputError` for an alpha that is not positive and finite: a number at once, a function where a run
+    starts and wherever its values can be seen.
     """
 
     alpha: float | Callable[[Any], Any] = 1.0
@@ -35,7 +37,16 @@ class NGPT(AbstractNormalization):
             raise InputError(f"alpha must be a finite number > 0, got {self.alpha!r}")
 
     def _at(self, t: Any) -> Any:
-        return self.alpha(t) if callable(self.alpha) else self.alpha
+        if not callable(self.alpha):
+            return self.alpha
+        value = self.alpha(t)
+        if not is_traced(value) and not 0 < value < np.inf:
+            raise InputError(f"alpha must be a finite number > 0, got {value!r} at t = {float(t):g}")
+        return value
+
+    def check_time(self, t: float) -> None:
+        super().check_time(t)
+        self._at(t)
 
     def slowdown(self, tokens: Any, radii: Any, attended: Any, t: Any) -> Any:
         return attended_length(attended) / self._at(t)

@@ -17,6 +17,10 @@ __all__ = ["SqrtScaling"]
 class SqrtScaling(AbstractNormalization):
     """Unit tokens; 1 − ρ ~ C e^{−4√(t+1)}. One abstract calls this row "LN-Scaling", which is another scheme here."""
 
+    @property
+    def after(self) -> float:
+        return -1.0
+
     def slowdown(self, tokens: Any, radii: Any, attended: Any, t: Any) -> Any:
         return (t + 1.0) ** 0.5
 
