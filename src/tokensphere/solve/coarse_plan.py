@@ -88,7 +88,7 @@ def _check_attention(attention: AbstractAttention | None) -> None:
     """Refuse what is no softmax over all tokens: coarsening sums over clusters itself, exactly."""
     if isinstance(attention, Hardmax):
         raise InputError(
-            "coarsening follows softmax attention, got Hardmax, at which clusters stand still; "
+            "coarsening follows softmax attention, got Hardmax (beta = inf, no such clock); "
             "simulate that flow, or use attention=None"
         )
     if isinstance(attention, Dense) and attention.mask is not None:
