@@ -120,6 +120,79 @@ def test_every_clock_tells_the_same_time(clock):
         np.testing.assert_allclose(run.step_clock, 10**run.step_log10_time, rtol=1e-9)
 
 
+def times_and_clock(flow, tokens, clock, **options):
+    run = coarsen(flow, tokens, clock=clock, **options)
+    return run.merge_log10_time.values, float(run.step_clock[-1])
+
+
+@pytest.mark.parametrize("clock", ["arc-length", "staircase"])
+@pytest.mark.parametrize(
+    ("beta", "start", "reference"),
+    [
+        (30.0, [0.0, 0.5, 2.5], None),
+        (30.0, [0.0, 1.0, 2.5], None),
+        (40.0, [0.0, 1.0, 2.2, 3.6], [6.2513, 12.5334, 28.5885]),
+    ],
+)
+def test_every_clock_goes_to_one_cluster_at_large_beta(clock, beta, start, reference):
+    """Where a pair passes 1/√(β log β), dt/ds of the staircase clock jumps by up to e^40 and more."""
+    flow, tokens = ts.SelfAttention(beta), from_angles(start)
+    times, told = times_and_clock(flow, tokens, clock)
+    wanted, _ = times_and_clock(flow, tokens, "log", rtol=1e-9)
+    np.testing.assert_allclose(times, wanted, atol=1e-6)
+    if reference is not None:
+        np.testing.assert_allclose(times, reference, atol=5e-5)
+    assert told == pytest.approx(times_and_clock(flow, tokens, clock, rtol=1e-10)[1], abs=1e-6)
+
+
+def test_the_staircase_clock_of_a_chain_at_beta_3000():
+    flow, tokens = ts.UnnormalizedSelfAttention(3000.0, shifted=True), from_angles([0.0, 0.05, 0.15, 0.4, 1.0])
+    times, told = times_and_clock(flow, tokens, "staircase")
+    np.testing.assert_allclose(times, times_and_clock(flow, tokens, "log")[0], atol=1e-6)
+    assert times[-1] > 400
+    assert 0 < told < 10
+
+
+def test_the_staircase_clock_stands_still_until_the_pair_has_merged():
+    """Before a pair passes 1/√(β log β) the clock is s/log β; from there to the merger the next pair counts."""
+    beta, tokens = 40.0, from_angles([0.0, 1.0, 2.5])
+    threshold = 1 / math.sqrt(beta * math.log(beta))
+    near = coarsen(ts.SelfAttention(beta), tokens, until_angle=(0, 1, threshold), clock="staircase")
+    s = coarsen(ts.SelfAttention(beta), tokens, until_angle=(0, 1, threshold)).step_clock.values[-1]
+    assert float(near.step_clock[-1]) == pytest.approx(s / math.log(beta), rel=3e-6)
+    merged = coarsen(ts.SelfAttention(beta), tokens, until_clusters=2, clock="staircase")
+    assert float(merged.step_clock[-1]) == pytest.approx(float(near.step_clock[-1]), rel=3e-6)
+    log = coarsen(ts.SelfAttention(beta), tokens, until_clusters=2)
+    assert float(log.step_clock[-1]) / math.log(beta) > 1.2 * float(merged.step_clock[-1])
+
+
+def test_arc_length_of_the_staircase_figure():
+    """β = 2000: until the first merger two of five equal tokens move, each by half of their distance less δ/2."""
+    scale = math.log(2000.0) / math.sqrt(2000.0)
+    start = 0.5 * np.array([0.0, 0.5, 2.0, 4.0, 7.0]) * scale
+    flow = ts.UnnormalizedSelfAttention(2000.0, shifted=True)
+    times, _ = times_and_clock(flow, from_angles(start), "arc-length")
+    np.testing.assert_allclose(times, times_and_clock(flow, from_angles(start), "log")[0], atol=1e-6)
+    _, way = times_and_clock(flow, from_angles(start), "arc-length", until_clusters=4)
+    assert way == pytest.approx((0.25 * scale - default_delta(2000.0)) / math.sqrt(2), rel=2e-3)
+
+
+def test_the_ordinary_clock_reaches_beyond_1e10():
+    flow, tokens = ts.SelfAttention(20.0), from_angles([0.0, 1.0, 2.5])
+    times, told = times_and_clock(flow, tokens, "real", max_steps=1000)
+    np.testing.assert_allclose(times, times_and_clock(flow, tokens, "log")[0], atol=1e-6)
+    assert math.log10(told) == pytest.approx(times[-1]) == pytest.approx(10.6658, abs=1e-4)
+
+
+@pytest.mark.parametrize(("beta", "scaled"), [(10.0, 0.7695), (30.0, 0.5309), (50.0, 0.5170)])
+def test_reference_scaled_lifetimes(beta, scaled):
+    """T β sin²φ_0 e^{−β(1−cos φ_0)}, which tends to ½."""
+    log_t = coarsen(ts.SelfAttention(beta), from_angles([0.0, 1.0]), until_angle=(0, 1, 0.1)).attrs["log10_end"] * LOG10
+    for found in (log_t, log_two_cluster_lifetime(beta, 1.0)):
+        leading = beta * (1 - math.cos(1.0)) - math.log(beta * math.sin(1.0) ** 2)
+        assert math.exp(found - leading) == pytest.approx(scaled, abs=5e-5)
+
+
 def test_the_arc_length_clock_measures_the_way():
     tokens = from_angles([0.0, 0.9, 2.5])
     run = coarsen(ts.SelfAttention(6.0), tokens, times=np.linspace(0.2, 2.0, 10), clock="arc-length")
@@ -132,9 +205,9 @@ def test_velocity_in_the_log_clock_keeps_its_digits():
     """At β(1 − c) = 200 the plain velocity is lost beside the self-term; here dc/ds = K(1 − c²) to 1e-12."""
     tokens = from_angles([0.0, 2.0])
     flow = ClockedFlow.of(200.0 / (1 - math.cos(2.0)), True, 2)
-    vectors, log_rate, top = pull(flow, tokens, np.array([0.3, 0.7]))
+    vectors, top = pull(flow, tokens, np.array([0.3, 0.7]))
     constant = 0.7 / 0.3 + 0.3 / 0.7
-    assert log_rate == top == pytest.approx(200.0)
+    assert top == pytest.approx(200.0)
     change = vectors[0] @ tokens[1] + tokens[0] @ vectors[1]
     assert change == pytest.approx(constant * math.sin(2.0) ** 2, rel=1e-12)
 
@@ -183,6 +256,16 @@ def test_saves_across_mergers_in_log_time():
         ({"clock": "wall"}, "wall"),
         ({"until_angle": (0, 5, 0.5)}, "until_angle"),
         ({"until_angle": (0, 1, 0.001)}, "until_angle"),
+        ({"until_angle": (0, 1)}, r"until_angle is two tokens and an angle.*\(0, 1\)"),
+        ({"until_angle": 0.1}, "until_angle"),
+        ({"until_angle": (0.5, 1, 0.3)}, "until_angle.*0.5"),
+        ({"until_angle": (0, 1, "x")}, "until_angle.*'x'"),
+        ({"delta": "x"}, "delta must be a number, got 'x'"),
+        ({"merge_angle": 6.2}, r"merge_angle must lie in .*pi/3.*6.2"),
+        ({"merge_angle": "x"}, "merge_angle.*'x'"),
+        ({"log10_times": "x"}, "log10_times.*'x'"),
+        ({"flow": ts.SelfAttention(10.0, attention=ts.attention.Hardmax())}, "softmax.*Hardmax"),
+        ({"flow": ts.SelfAttention(10.0, attention=ts.attention.Dense(mask=np.eye(2, dtype=bool)))}, "mask"),
         ({"rtol": 0.0}, "rtol"),
         ({"until_clusters": 0}, "until_clusters"),
     ],

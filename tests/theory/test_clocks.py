@@ -99,6 +99,22 @@ def test_rates_of_the_clocks():
     )
 
 
+def test_copies_of_a_token_count_as_one():
+    """As in frames saved after a merger; before, the rate of coincident tokens would be 0."""
+    tokens = from_angles([0.0, 0.7, 0.0, 2.0])
+    for clock in ("log", "staircase"):
+        assert log_clock_rate(tokens, 30.0, clock) == log_clock_rate(from_angles([0.0, 0.7, 2.0]), 30.0, clock)
+    run = coarsen(ts.SelfAttention(30.0), from_angles([0.0, 0.5, 2.5]), log10_times=[10.0])
+    merged = run.tokens.values[-1]
+    assert log_clock_rate(merged, 30.0) == pytest.approx(30.0 * (1 - merged[0] @ merged[2]), rel=1e-9)
+    assert log_clock_rate(merged, 30.0) > 30.0
+
+
+def test_the_staircase_clock_near_beta_1():
+    """1/√(β log β) > π: no pair is that far apart."""
+    assert log_clock_rate(from_angles([0.0, 2.9]), 1.05, "staircase") == pytest.approx(math.log(math.log(1.05)))
+
+
 def test_reading_a_clock_along_a_run():
     run = coarsen(ts.SelfAttention(10.0), from_angles([0.0, 1.0]), times=np.linspace(0.2, 10.0, 50))
     rates = [log_clock_rate(x, 10.0) for x in run.tokens.values]
@@ -112,6 +128,7 @@ def test_reading_a_clock_along_a_run():
     [
         (lambda: log_clock_rate(from_angles([0.0]), 2.0), "two tokens"),
         (lambda: log_clock_rate(from_angles([0.0, 1.0]), 2.0, "wall"), "wall"),
+        (lambda: log_clock_rate(from_angles([0.0, 0.0]), 2.0), "one place"),
         (lambda: log_clock_rate(from_angles([0.0, 1.0]), 0.5, "staircase"), "beta > 1"),
         (lambda: log_clock_rate(from_angles([0.0, 1.0]), 2.0, "arc-length"), "speed"),
         (lambda: convert_log_time(0.0, 1.0, "sa", "usa"), "sa"),

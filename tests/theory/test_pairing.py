@@ -101,6 +101,25 @@ def test_a_tie_is_said():
     assert first_merger(ts.sphere.from_angles([0.0, 0.05]), 5.0).value == (0, 1, 0.0)
 
 
+@pytest.mark.parametrize("flow", ["sa", "usa-shifted"])
+def test_an_antipodal_pair_rests(flow):
+    """Exactly at the antipode; near it the time is finite, of a logarithm that all digits of 1 + c go into."""
+    for tokens in ([[1.0, 0.0], [-1.0, 0.0]], ts.sphere.from_angles([0.3, 0.3 + np.pi])):
+        prediction = first_merger(tokens, 20.0, flow=flow)
+        assert prediction.value == (0, 1, math.inf)
+        assert "antipodal" in prediction.hypotheses[0].detail
+    for gap in (1e-4, 1e-9):
+        found = first_merger([[1.0, 0.0], [-math.cos(gap), math.sin(gap)]], 2.0, flow=flow).value[2]
+        low, high = mpmath.mpf(gap) ** 2 / 2, 1 + mpmath.cos(0.1)
+
+        def slowness(u):  # of u = log(1 + c)
+            e = mpmath.exp(-2 * (2 - mpmath.exp(u)))
+            return 1 / (2 * (e / (1 + e) if flow == "sa" else e / 2) * (2 - mpmath.exp(u)))
+
+        want = mpmath.quad(slowness, mpmath.linspace(mpmath.log(low), mpmath.log(high), 12))
+        assert found == pytest.approx(float(want), rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

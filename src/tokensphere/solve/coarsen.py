@@ -2,8 +2,8 @@
 
     dt = e^{β(1−c)} ds,  c the current largest inner product of distinct clusters;   merge at |x_i − x_j| ≤ δ = 0.1/√β
 
-Between two mergers the clock of :class:`.ClockedFlow` is stepped by the same methods, step control and events as any
-run; t is carried as t_0 + e^{reference} τ with the reference of this stretch, so that only log t is ever needed and
+Between two mergers :class:`.ClockedFlow` is stepped in s by the same methods, step control and events as any run; t
+is carried as t_0 + e^{reference} τ with the reference of this stretch, so that only log t is ever needed and
 times far beyond floats work. Explicit methods suffice: what is stiff, contraction inside clusters, has been merged
 away, and what is slow, the plateaus, the clock jumps over.                                        [derived; 2410.06833]
 """
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tokensphere.errors import InputError, check_positive_int, check_tokens, check_weights, suggest
-from tokensphere.flows import AttentionFlow, SelfAttention, UnnormalizedSelfAttention
-from tokensphere.theory.clocks import CLOCKS
+from tokensphere.errors import InputError, check_tokens, check_weights
+from tokensphere.flows import AttentionFlow, SelfAttention
 
-from .clocked import ClockedFlow, pair_angle, pull
+from .clocked import LOCATED, ClockedFlow, pair_angle, pull
+from .coarse_plan import Plan, default_delta, save_times
 from .coarse_record import CoarseRecord
 from .events import Event, Moment
 from .loop import Integrator, SolveError, State
@@ -31,15 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["coarsen", "default_delta"]
 
-_LOCATED = 64  # up to so many clusters the moment of a merger is found within a step
 _MOST = 8192  # clusters: pairs are summed with a mask of this size squared
 _NEVER = 1e300
+_LARGEST = 600.0  # of the logarithm of a unit that is formed
 _AT_REST = 1e-13
-
-
-def default_delta(beta: float) -> float:
-    """δ = 0.1/√β, a tenth of the width of the kernel; at most 0.1."""
-    return 0.1 / math.sqrt(max(beta, 1.0))
 
 
 def coarsen(
@@ -70,9 +65,9 @@ def coarsen(
     - `until_angle` (i, j, angle): end when the clusters of tokens i and j are so near (radians).
     - `merge_angle` or `delta`: clusters merge at this angle (radians), or chordal distance; default δ = 0.1/√β.
       Smaller values cost little and displace less: a merger moves what it joins by up to δ/2.
-    - `clock`, in which steps are taken: `"log"`; `"real"`, the ordinary clock, with mergers (it cannot cross long
-      plateaus); `"arc-length"`; `"staircase"` (see :mod:`tokensphere.theory.clocks`). Times are those of the flow
-      in each.
+    - `clock`, which `step_clock` tells: `"log"`, `"arc-length"` or `"staircase"` (see
+      :mod:`tokensphere.theory.clocks`), all stepped in the log clock; `"real"`, the ordinary clock, stepped in itself
+      (up to about t = 1e15, beyond which a float cannot tell moments apart). Times are those of the flow.
     - `rtol`, `method`, `max_steps`: as in :func:`tokensphere.solve.simulate`; the error allowed over one step holds
       for every token, and for the time in the unit e^{β(1−c)} of the stretch between two mergers.
 
@@ -80,7 +75,7 @@ def coarsen(
 
     - `tokens(time, token, component)`, the position of every token's cluster; `label(time, token)`; `clusters(time)`;
       the coordinates `log10_time(time)` and `time` (inf where it is no float), from the start to the end;
-    - of every step: `step_log10_time`, `step_clock` (s), `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)},
+    - of every step: `step_log10_time`, `step_clock`, `step_clusters`, `step_energy` 𝓔 = Σ_ij m_i m_j e^{β(c_ij−1)},
       `step_nearest`, the smallest angle of two clusters (radians);
     - of every merger, two at a time: `merge_log10_time`, `merge_nodes(merge, side)` (tokens are 0 .. n−1, the m-th
       merger makes node n + m), `merge_masses(merge, side)`, `merge_distance`, `merge_position(merge, component)`;
@@ -88,95 +83,28 @@ def coarsen(
       `clock`, `beta`, `flow`.
 
     Mergers of the first tokens that were within δ have log10 time −inf. While more than 64 clusters are left, a merger
-    has the time at the end of its step.
+    has the time at the end of its step, and the staircase clock, whose rate jumps, is not held to the tolerance.
 
     **Raises:** `InputError` before any work; :class:`SolveError` if the run cannot go on.
     """
-    plan = _Plan.of(flow, clock, delta, merge_angle, until_clusters, until_angle)
+    plan = Plan.of(flow, clock, delta, merge_angle, until_clusters, until_angle)
     points = check_tokens(tokens)
     masses = check_weights(weights, len(points))
     if (masses <= 0).any():
         raise InputError(f"weight {int(np.argmin(masses))} is zero: coarsening needs masses > 0; leave that token out")
     if plan.angle is not None and not all(0 <= i < len(points) for i in plan.angle[:2]):
         raise InputError(f"until_angle names tokens {plan.angle[:2]}, but there are tokens 0 to {len(points) - 1}")
-    saves = _save_times(times, log10_times)
+    saves = save_times(times, log10_times)
     options = {"rtol": rtol, "method": method, "max_steps": max_steps}
     Integrator(SelfAttention(1.0), None, np.array([0.0]), **options)  # type: ignore[arg-type]  # checks the options
     return _Run(plan, points, masses, saves, options).through().dataset(flow)
-
-
-def _save_times(times: Any, log10_times: Any) -> np.ndarray:
-    """Natural logarithms of the times to save at."""
-    if times is not None and log10_times is not None:
-        raise InputError("give times or log10_times, not both")
-    if times is None and log10_times is None:
-        return np.empty(0)
-    given = np.atleast_1d(np.asarray(times if log10_times is None else log10_times, dtype=np.float64))
-    name = "times" if log10_times is None else "log10_times"
-    if given.ndim != 1 or not given.size or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
-        raise InputError(f"{name} must be finite and increase, got {given!r}")
-    if log10_times is not None:
-        return given * math.log(10.0)
-    given = given[1:] if given[0] == 0 else given  # the start is saved anyway
-    if (given <= 0).any():
-        raise InputError(f"times must be positive: a coarsened run starts at t = 0, got {given[0]:g}")
-    return np.log(given)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What to run, in the unit V = B = I: β, the family, and log t of the flow over log t here."""
-
-    beta: float
-    normalised: bool
-    log_unit: float
-    clock: str
-    delta: float
-    until: int
-    angle: tuple[int, int, float] | None
-
-    @classmethod
-    def of(cls, flow: Any, clock: str, delta: Any, merge_angle: Any, until: Any, angle: Any) -> _Plan:
-        if not isinstance(flow, SelfAttention | UnnormalizedSelfAttention):
-            raise InputError(f"coarsening needs SelfAttention or UnnormalizedSelfAttention, got {type(flow).__name__}")
-        if getattr(flow, "causal", False):
-            raise InputError("coarsening is for attention without a causal order")
-        scales = []
-        for name in ("value", "query_key"):
-            given = getattr(flow, name)
-            if given is not None and (np.ndim(given) or not float(given) > 0):
-                raise InputError(f"coarsening needs {name} to be a number > 0: otherwise clusters do not stand still")
-            scales.append(1.0 if given is None else float(given))
-        value, query_key = scales
-        beta, sa = flow.beta * query_key, isinstance(flow, SelfAttention)
-        # USA: e^{βbc} = e^{βb} e^{βb(c−1)}, and its own shift of −β.
-        log_unit = -math.log(value) - (0.0 if sa else beta + float(flow.log_scale))
-        if clock not in CLOCKS:
-            raise InputError(f"unknown clock {clock!r}{suggest(str(clock), CLOCKS)}")
-        if clock == "staircase" and beta <= 1:
-            raise InputError(f"the staircase clock needs beta > 1, got {beta:g}")
-        if delta is not None and merge_angle is not None:
-            raise InputError("give delta or merge_angle, not both")
-        if merge_angle is not None:
-            delta = 2.0 * math.sin(0.5 * float(merge_angle))
-        chord = default_delta(beta) if delta is None else float(delta)
-        if not 1e-9 <= chord < 1:
-            raise InputError(f"tokens must merge at a distance in [1e-9, 1), got {chord!r}")
-        if angle is not None:
-            i, j, size = angle
-            if i == j or not 0 < float(size) < math.pi or 2.0 * math.sin(0.5 * float(size)) <= chord:
-                raise InputError(
-                    f"until_angle is two tokens and an angle in (0, pi) beyond that of mergers, got {angle!r}"
-                )
-            angle = int(i), int(j), float(size)
-        return cls(beta, sa, log_unit, clock, chord, check_positive_int(until, "until_clusters"), angle)
 
 
 class _Run:
     """The state of a run: clusters, log t, and what has been recorded."""
 
     def __init__(
-        self, plan: _Plan, tokens: np.ndarray, masses: np.ndarray, saves: np.ndarray, options: dict[str, Any]
+        self, plan: Plan, tokens: np.ndarray, masses: np.ndarray, saves: np.ndarray, options: dict[str, Any]
     ) -> None:
         self.plan, self.options = plan, options
         self.saves = list(saves - plan.log_unit)
@@ -228,11 +156,12 @@ class _Run:
         """Run until two clusters merge, a time is saved, or the end; the state whose step size is good further on."""
         plan, clusters = self.plan, self.clusters
         rate = ClockedFlow.of(plan.beta, plan.normalised, clusters.count, plan.clock)
-        vectors, reference, top = pull(rate, clusters.positions, clusters.masses)
+        vectors, top = pull(rate, clusters.positions, clusters.masses)
         self.record.step(self.log_t, self.clock, clusters)
-        if np.abs(vectors).max() <= _AT_REST * math.exp(min(reference - top, 0.0)):
+        if np.abs(vectors).max() <= _AT_REST:
             self.record.status = "at rest"
             return None
+        reference = min(top, _LARGEST) if plan.clock == "real" else top
         flow = dataclasses.replace(rate, reference=reference)
         begin = self.log_t, reference
         integrator = Integrator(
@@ -249,30 +178,32 @@ class _Run:
         while True:
             state = integrator.advance(state)
             self.log_t = _later(*begin, float(state.points[-1, 0]))
-            self.clock = clock + state.t
+            self.clock = clock + flow.told(state.t, state.points)
+            if state.t >= _NEVER:
+                raise SolveError(f"nothing happened until {_NEVER:g} in the {plan.clock} clock; use clock='log'")
             self.clusters = dataclasses.replace(clusters, positions=np.array(state.points[:-1]))
             fired = {event.name for event in state.fired}
             if "save" in fired:
                 self.log_t = self.saves.pop(0)
                 self.record.frame(self.log_t, self.clusters)
             self.record.step(self.log_t, self.clock, self.clusters)
-            merged = ("merge" in fired or clusters.count > _LOCATED) and self._merge()
+            merged = ("merge" in fired or clusters.count > LOCATED) and self._merge()
             if "angle" in fired:
                 self.record.status = "angle"
             if state.finished or merged:
                 self.record.count(state)
                 # Among many clusters a merger changes little: the step size is kept.
-                return None if merged and clusters.count <= _LOCATED else state
+                return None if merged and clusters.count <= LOCATED else state
 
     def _events(self, log_t: float, reference: float) -> list[Event]:
         """Mergers of few clusters, the next time to save, and the angle at which to end."""
         plan, events = self.plan, []
-        if self.clusters.count <= _LOCATED:
+        if self.clusters.count <= LOCATED:
             events.append(Event("merge", _Nearness(plan.delta), terminal=True))
         if self.saves:
             # τ at the next save, from (t_save − t)/e^{reference}
             log_rest = self.saves[0] + math.log(-math.expm1(min(log_t - self.saves[0], -1e-16)))
-            target = math.exp(min(log_rest - reference, 600.0))
+            target = math.exp(min(log_rest - reference, _LARGEST))
             events.append(Event("save", lambda moment: float(moment.tokens[-1, 0]) - target, terminal=True))
         if plan.angle is not None:
             i, j = self.clusters.labels[list(plan.angle[:2])]

@@ -56,8 +56,9 @@ def convert_log_time(log_time: Any, beta: float, source: str, target: str) -> np
 def log_clock_rate(tokens: Any, beta: float, clock: str = "log", *, speed: float | None = None) -> float:
     """log(dt/ds) of SA or USA shifted at these tokens (one for each cluster), s the time in `clock`.
 
-    **Arguments:** `tokens` (n, dim), n ≥ 2, all different; `beta` ≥ 0 (> 1 for "staircase"); `clock`, one of
-    `CLOCKS`; `speed` |F| = √Σ_i |dx_i/dt|², for "arc-length" only.
+    **Arguments:** `tokens` (n, dim), in two places at least: copies of a token count as one, as clusters that have
+    merged do in a saved run; `beta` ≥ 0 (> 1 for "staircase"); `clock`, one of `CLOCKS`;
+    `speed` |F| = √Σ_i |dx_i/dt|², for "arc-length" only.
 
     **Returns:** float: e^{rate} itself may be no float.  "staircase" without any pair that is far enough apart has
     the rate log log β.
@@ -75,15 +76,25 @@ def log_clock_rate(tokens: Any, beta: float, clock: str = "log", *, speed: float
         if speed is None or not math.isfinite(speed) or speed <= 0:
             raise InputError(f"the arc-length clock needs the speed |F| > 0, got {speed!r}")
         return -math.log(speed)
-    if clock == "log":
-        return 0.5 * b * closest_pair(points)[2] ** 2
-    if b <= 1:
+    if clock == "staircase" and b <= 1:
         raise InputError(f"the staircase clock needs beta > 1, got {beta!r}")
-    level, best = math.cos(1.0 / math.sqrt(b * math.log(b))), -math.inf
+    places = np.unique(points + 0.0, axis=0)  # + 0.0: no −0.0, which is at the place of 0.0
+    if len(places) < 2:
+        raise InputError(
+            f"all {len(points)} tokens are at one place, where no clock goes on; give one for each cluster"
+        )
+    if clock == "log":
+        return 0.5 * b * closest_pair(places)[2] ** 2
+    return math.log(math.log(b)) + staircase_barrier(places, b)
+
+
+def staircase_barrier(points: np.ndarray, beta: float) -> float:
+    """min β(1 − c_ij) over pairs of rows farther apart than 1/√(β log β), β > 1; 0 without such a pair."""
+    level, best = math.cos(min(1.0 / math.sqrt(beta * math.log(beta)), math.pi)), -math.inf
     for _, _, _, inner in gram_blocks(points):
         far = inner[inner < level]
         best = max(best, float(far.max())) if far.size else best
-    return math.log(math.log(b)) + (b * (1.0 - best) if best > -math.inf else 0.0)
+    return beta * (1.0 - best) if best > -math.inf else 0.0
 
 
 def clock_reading(log_times: Any, log_rates: Any) -> np.ndarray:

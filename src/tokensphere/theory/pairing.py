@@ -22,6 +22,8 @@ from .records import Hypothesis, Prediction
 
 __all__ = ["first_merger", "pair_in_clock", "pair_product", "pair_rate", "pair_time"]
 
+_ANTIPODAL = 1e-15  # |x + y| of antipodal tokens, to rounding
+
 
 def _inner(value: Any, name: str) -> float:
     c = check_real(value, name)
@@ -70,21 +72,25 @@ def pair_time(beta: float, start: float, stop: float, flow: str = "sa", n: int =
 
     **Source:** derived.
     """
-    from scipy.special import expi, hyperu
-
     beta, flow, n = check_beta(beta), check_flow(flow), check_positive_int(n, "n", least=2)
     low, high = _inner(start, "start"), _inner(stop, "stop")
     if low >= high:
         raise InputError(f"start must be below stop: a pair comes nearer, got {start!r} and {stop!r}")
-    free = 0.5 * (math.atanh(high) - math.atanh(low))
+    near = np.array([1.0 - low, 1.0 - high])
+    return _time(beta, near, 2.0 - near, flow, n)
+
+
+def _time(beta: float, near: np.ndarray, far: np.ndarray, flow: str, n: int) -> float:
+    """The time of a pair from 1 − c (2,), `near`, and 1 + c, `far`, at start and stop."""
+    from scipy.special import expi, hyperu
+
+    free = 0.25 * math.log(far[1] * near[0] / (near[1] * far[0]))
     shift = -beta if flow == "usa" else 0.0
-    if beta * (1.0 - low) + shift > _LOG_MAX - 10:
+    if beta * near[0] + shift > _LOG_MAX - 10:
         raise RateOverflowError(f"the time e^(beta(1 - c)) of this pair overflows at beta = {beta:g}")
     if beta < 1e-15:  # e^{beta(1-c)} is 1 to rounding; the arguments of the integrals could underflow
         held = free
     else:
-        near = np.array([1.0 - low, 1.0 - high])
-        far = 2.0 - near
         # e^{2 beta} E1(beta(1+c)) = e^{beta(1-c)} U(1, 1, beta(1+c)): nothing overflows before the time itself.
         terms = expi(beta * near) + np.exp(beta * near) * hyperu(1.0, 1.0, beta * far)
         held = 0.25 * float(terms[0] - terms[1])
@@ -121,7 +127,8 @@ def first_merger(
     pull of the second closest pair relative to the closest below which the pair counts as unique (default 0.01).
 
     **Returns:** :class:`Prediction` with value (i, j, time), i < j; time 0 if they are that close already, inf when
-    it is larger than any float. Hypothesis: a unique closest pair.
+    it is larger than any float and for two antipodal tokens (to rounding), which rest.
+    Hypothesis: a unique closest pair.
 
     **Raises:** InputError.
 
@@ -154,9 +161,15 @@ def first_merger(
     if n > 2:
         second = ranked[1][0]
         detail += f"; next {second[0]}, {second[1]} at c = {1 - 0.5 * ranked[1][1] ** 2:.6g}, pull ratio {pull:.3g}"
+    opposite = float(np.linalg.norm(points[i] + points[j]))  # 1 + c is opposite²/2, to all digits near the antipode
+    if opposite <= _ANTIPODAL:
+        detail += ", antipodal: they rest"
+    stop = math.cos(target)
+    near, far = np.array([0.5 * closest**2, 1.0 - stop]), np.array([0.5 * opposite**2, 1.0 + stop])
+    time = 0.0 if inner >= stop else math.inf
     try:
-        reached = inner >= math.cos(target)
-        time = 0.0 if reached else pair_time(beta, max(inner, -1.0 + 1e-15), math.cos(target), flow, n)
+        if inner < stop and opposite > _ANTIPODAL:
+            time = _time(beta, near, far, flow, n)
     except RateOverflowError:
         time = math.inf
     return Prediction(
