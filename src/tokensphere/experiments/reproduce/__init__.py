@@ -84,7 +84,7 @@ _ENTRIES: tuple[Entry, ...] = (
         "collective",
     ),
     Entry(
-        "C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 35, "scheme_speeds:speeds", "collective"
+        "C3", "Speeds of the schemes: starts and ends", "2510.22026; derived", 15, "scheme_speeds:speeds", "collective"
     ),
     Entry("C4", "Exact changes of time between schemes", "derived", 10, "schemes:time_changes", "collective"),
     Entry(
@@ -129,11 +129,11 @@ _ENTRIES: tuple[Entry, ...] = (
         "long_gradient:gradient_norms",
         "collective",
     ),
-    Entry("C12", "Lifetimes of two clusters", "derived", 25, "metastability:two_cluster_lifetimes", "collective"),
-    Entry("C13", "The staircase figure", "2512.01868, figure 2", 10, "staircase:staircase_figure", "collective"),
-    Entry("C14", "The staircase in log time", "2410.06833", 4, "metastability:theorem_staircase", "collective"),
-    Entry("C15", "The kinetic example, merger by merger", "2410.06833", 20, "kinetic:kinetic_example", "collective"),
-    Entry("C16", "Pairing in the log clock", "derived", 4, "metastability:pairing_clock", "collective"),
+    Entry("C12", "Lifetimes of two clusters", "derived", 6, "metastability:two_cluster_lifetimes", "collective"),
+    Entry("C13", "The staircase figure", "2512.01868, figure 2", 4, "staircase:staircase_figure", "collective"),
+    Entry("C14", "The staircase in log time", "2410.06833", 2, "metastability:theorem_staircase", "collective"),
+    Entry("C15", "The kinetic example, merger by merger", "2410.06833", 9, "kinetic:kinetic_example", "collective"),
+    Entry("C16", "Pairing in the log clock", "derived", 1, "metastability:pairing_clock", "collective"),
     Entry("C17", "Tokens in caps stay there", "2410.06833", 10, "caps:caps_theorem", "collective"),
     Entry(
         "C18",
