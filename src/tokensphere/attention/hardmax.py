@@ -46,8 +46,9 @@ class Hardmax(AbstractAttention):
     - `tolerance`: keys within tolerance · |β||q_i| max_j|y_j| of the largest score tie with it (default 1e-13; never
       less than 32 rounding errors of the numbers given).
 
-    Memory is O(n), cost O(m n d). Keys of mass 0 are not seen. Compiled code takes a subnormal β for 0. **Arguments** of a call: see
-    :class:`~tokensphere.attention.AbstractAttention`; heads are a leading axis as for `Dense`.
+    Memory is O(n), cost O(m n d). Keys of mass 0 are not seen; compiled code takes a subnormal β for 0.
+
+    **Arguments** of a call: see :class:`~tokensphere.attention.AbstractAttention`; heads are a leading axis as for `Dense`.
 
     **Raises:** `InputError` naming a token that is not finite, shapes that do not fit, or a tolerance outside [0, 1).
     """
