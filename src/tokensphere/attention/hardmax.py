@@ -48,7 +48,8 @@ class Hardmax(AbstractAttention):
 
     Memory is O(n), cost O(m n d). Keys of mass 0 are not seen; compiled code takes a subnormal β for 0.
 
-    **Arguments** of a call: see :class:`~tokensphere.attention.AbstractAttention`; heads are a leading axis as for `Dense`.
+    **Arguments** of a call: see :class:`~tokensphere.attention.AbstractAttention`; heads are a leading axis as for
+    `Dense`.
 
     **Raises:** `InputError` naming a token that is not finite, shapes that do not fit, or a tolerance outside [0, 1).
     """
