@@ -46,7 +46,7 @@ class Hardmax(AbstractAttention):
     - `tolerance`: keys within tolerance · |β||q_i| max_j|y_j| of the largest score tie with it (default 1e-13; never
       less than 32 rounding errors of the numbers given).
 
-    Memory is O(n), cost O(m n d). Keys of mass 0 are not seen; compiled code takes a subnormal β for 0.
+    Memory is O(n), cost O(m n d). Keys of mass 0 are not seen.
 
     **Arguments** of a call: see :class:`~tokensphere.attention.AbstractAttention`; heads are a leading axis as for
     `Dense`.
@@ -107,7 +107,7 @@ def _on_host(
     unseen = np.flatnonzero(masses == 0)
     tolerance = _tolerance(attention, work)
     squares = np.einsum("ij,ij->i", keys, keys, dtype=np.float64)
-    asked = float(beta) * queries
+    asked = work.type(np.sign(beta)) * queries  # the size of β does not move the argmax, and may be subnormal
     slack = tolerance * np.sqrt(squares.max()) * np.sqrt(np.einsum("ij,ij->i", asked, asked, dtype=np.float64))
     log_z, mean = np.empty(m), np.zeros((m, values.shape[1]), work)
 
@@ -132,7 +132,7 @@ def _on_host(
             mean[start + several] = shares @ values / mass[several, None]
         blind = top == -np.inf
         mean[start:stop][blind] = 0
-        log_z[start:stop] = top + np.log(np.where(blind, 1.0, mass))
+        log_z[start:stop] = np.where(blind, -np.inf, abs(beta) * np.where(blind, 0.0, top) + np.log(mass))
 
     rows = int(np.clip(_BLOCK // n, _LEAST_ROWS, _MOST_ROWS))
     threads = available_threads() if m * n * keys.shape[1] > _ALL_THREADS_FROM else 1
@@ -149,7 +149,7 @@ def _in_blocks(attention: Hardmax, queries: Any, keys: Any, values: Any, weights
     masses = jnp.full(n, 1.0 / n) if weights is None else jnp.asarray(weights)
     tolerance = _tolerance(attention, np.result_type(queries.dtype, keys.dtype))
     squares = jnp.sum(keys * keys, axis=1)
-    asked = beta * queries
+    asked = _sign(beta).astype(queries.dtype) * queries
     slack = tolerance * jnp.sqrt(jnp.max(squares)) * jnp.sqrt(jnp.sum(asked * asked, axis=1))
 
     def banded(rows: Any, own: Any, own_square: Any, allowed: Any, index: Any) -> tuple[Any, Any]:
@@ -163,7 +163,9 @@ def _in_blocks(attention: Hardmax, queries: Any, keys: Any, values: Any, weights
         shares = jnp.where((scores >= (top - allowed)[:, None]) & (scores > -jnp.inf), masses, 0.0)
         mass = jnp.sum(shares, axis=1)
         some = jnp.where(mass > 0, mass, 1.0)
-        return top + jnp.log(some), (shares @ values) / some[:, None]
+        seen = mass > 0
+        log_z = jnp.abs(beta) * jnp.where(seen, top, 0.0) + jnp.log(some)
+        return jnp.where(seen, log_z, -jnp.inf), (shares @ values) / some[:, None]
 
     index = jnp.arange(m)
     own, own_square = (queries, slack) if attention.self_attention else (keys, squares)  # unused with self-attention
@@ -179,6 +181,12 @@ def _in_blocks(attention: Hardmax, queries: Any, keys: Any, values: Any, weights
 
     log_z, mean = jax.lax.map(lambda part: banded(*part), jax.tree.map(split, parts))
     return log_z.reshape(-1)[:m], mean.reshape(blocks * rows, -1)[:m]
+
+
+def _sign(beta: Any) -> Any:
+    """−1, 0 or 1, from the bits: compiled code takes subnormal numbers for 0."""
+    bits = jax.lax.bitcast_convert_type(jnp.asarray(beta, dtype=jnp.float64), jnp.int64)
+    return jnp.where(bits << 1 == 0, 0.0, jnp.where(bits < 0, -1.0, 1.0))
 
 
 def _tolerance(attention: Hardmax, work: Any) -> float:
