@@ -10,9 +10,9 @@ import tokensphere as ts
 from tokensphere.errors import InputError
 from tokensphere.observe import cluster_tree
 from tokensphere.solve import ClockedFlow, Event, coarsen, default_delta
-from tokensphere.solve.clocked import pair_angle, pull
+from tokensphere.solve.clocked import pull
 from tokensphere.solve.merging import Clustered, merge_near
-from tokensphere.sphere import from_angles
+from tokensphere.sphere import from_angles, geodesic
 from tokensphere.theory import log_two_cluster_lifetime
 
 LOG10 = math.log(10.0)
@@ -32,7 +32,7 @@ def test_reference_lifetimes(beta, time):
     assert run.attrs["status"] == "angle"
     assert 10 ** run.attrs["log10_end"] == pytest.approx(time, rel=5e-6)
     assert 10 ** run.attrs["log10_end"] == pytest.approx(ts.theory.two_cluster_lifetime(beta, 1.0), rel=1e-6)
-    assert pair_angle(run.tokens.values[-1], 0, 1) == pytest.approx(0.1, abs=1e-9)
+    assert geodesic(*run.tokens.values[-1, :2]) == pytest.approx(0.1, abs=1e-9)
 
 
 def test_reference_log_times():
@@ -100,7 +100,7 @@ def test_two_groups_of_many_tokens():
     spread -= spread.mean()
     tokens = from_angles(np.concatenate([spread, 1.0 + spread]))
     flow = ts.SelfAttention(20.0)
-    near = Event("near", lambda moment: 0.1 - pair_angle(moment.tokens, 0, 500), terminal=True)
+    near = Event("near", lambda moment: 0.1 - float(geodesic(moment.tokens[0], moment.tokens[500])), terminal=True)
     plain = ts.simulate(flow, tokens, [0.0, 1000.0], events=[near]).attrs["events"]["near"]
     run = coarsen(flow, tokens, until_angle=(0, 500, 0.1))
     assert 10 ** run.attrs["log10_end"] == pytest.approx(plain, rel=1e-3)

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..errors import InputError, check_times, check_weights
+from ..sphere import geodesic
 from ..theory import k_cluster_state
 from .clusters import Clusters, clusters
 from .order import GrowthFit, fit_growth
@@ -175,7 +176,7 @@ def metastable_states(
         drift = GrowthFit(math.nan, math.nan, math.nan, math.nan, 0, math.nan, "no pair of clusters merged")
         if pairs:
             one, two = (_centres(frames[first : last + 1], members[i], masses) for i in pairs[0])
-            gaps = 2.0 * np.arctan2(np.linalg.norm(one - two, axis=1), np.linalg.norm(one + two, axis=1))
+            gaps = geodesic(one, two)
             rest = _rest(found[last].masses[order], frames.shape[2])
             drift = _drift(own_times, gaps, rest, lower, upper)
         states.append(

@@ -32,16 +32,10 @@ from tokensphere.flows import SPHERE, AbstractFlow, AbstractSpace, project
 from tokensphere.sphere.pairs import closest_pair
 from tokensphere.theory.clocks import staircase_barrier
 
-__all__ = ["LOCATED", "ClockedFlow", "WithTime", "pair_angle", "pull"]
+__all__ = ["LOCATED", "ClockedFlow", "WithTime", "pull"]
 
 LOCATED = 64  # up to so many clusters, moments within a step are found: mergers, and jumps of a clock's rate
 _MOST = 200.0  # an attempt so wrong is rejected, whatever time it would take
-
-
-def pair_angle(tokens: np.ndarray, i: int, j: int) -> float:
-    """The angle of two tokens in radians, to the last digits at every angle."""
-    apart, together = np.linalg.norm(tokens[i] - tokens[j]), np.linalg.norm(tokens[i] + tokens[j])
-    return 2.0 * math.atan2(float(apart), float(together))
 
 
 class WithTime(AbstractSpace):

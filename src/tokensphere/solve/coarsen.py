@@ -18,8 +18,9 @@ import numpy as np
 
 from tokensphere.errors import InputError, check_tokens, check_weights
 from tokensphere.flows import AttentionFlow, SelfAttention
+from tokensphere.sphere import geodesic
 
-from .clocked import LOCATED, ClockedFlow, pair_angle, pull
+from .clocked import LOCATED, ClockedFlow, pull
 from .coarse_plan import Plan, default_delta, save_times
 from .coarse_record import CoarseRecord
 from .events import Event, Moment
@@ -209,7 +210,12 @@ class _Run:
             i, j = self.clusters.labels[list(plan.angle[:2])]
             size = plan.angle[2]
             events.append(
-                Event("angle", lambda moment: size - pair_angle(moment.tokens, i, j), terminal=True, at_start=True)
+                Event(
+                    "angle",
+                    lambda moment: size - float(geodesic(moment.tokens[i], moment.tokens[j])),
+                    terminal=True,
+                    at_start=True,
+                )
             )
         return events
 

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, check_beta, check_positive_int, check_tokens
+from ..sphere import geodesic
 from .growth import check_flow, check_real, safe_exp
 from .records import Hypothesis, Prediction, all_hold, to_json
 
@@ -200,9 +201,7 @@ def _half_angle(height: float) -> float:
 
 def _nearest_angle(points: np.ndarray) -> float:
     """The smallest angle between two centres."""
-    gaps = np.linalg.norm(points[:, None] - points[None, :], axis=2)
-    sums = np.linalg.norm(points[:, None] + points[None, :], axis=2)
-    angles = 2.0 * np.arctan2(gaps, sums)
+    angles = geodesic(points[:, None], points)
     return float(angles[~np.eye(len(points), dtype=bool)].min())
 
 

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, check_beta, check_tokens, check_weights
+from ..sphere import geodesic
 from .clocks import log_pair_time, pair_constant
 from .growth import check_flow, check_real
 from .records import Hypothesis, to_json
@@ -150,8 +151,7 @@ def _pair_times(left: list[_Cluster], beta: float, flow: str) -> list[tuple[floa
     for i, one in enumerate(left):
         for j in range(i + 1, len(left)):
             two = left[j]
-            apart, together = (float(np.linalg.norm(one.place + sign * two.place)) for sign in (-1, 1))
-            angle = 2.0 * math.atan2(apart, together)
+            angle = float(geodesic(one.place, two.place))
             if not 1e-9 < angle < math.pi - 1e-9:
                 if angle >= 1.0:
                     found.append((math.inf, angle, i, j))  # antipodal: at rest
